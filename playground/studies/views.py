@@ -1,0 +1,176 @@
+"""The views: plain, JSON-able, versioned data; the only thing charts, the API and the page ever see.
+
+Knows nothing about tensors, engines or drawing. Probabilities are exact over the full vocabulary; masses are
+fractions (0..1), entropies bits, ranks 1-based in the order of the base row (what the model said on the prompt).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+VIEW_VERSION = 1
+
+
+class Fragment(TypedDict, total=False):
+    """A piece of the live sentence: plain text, or a figure to set in bold; ``token`` marks a token's label."""
+
+    text: str
+    kind: Literal["text", "figure", "token"]
+
+
+class Cut(TypedDict):
+    """A stage's cut as geometry: ``rank`` vertical line, ``probability`` horizontal line, ``cumulative`` staircase."""
+
+    axis: Literal["rank", "probability", "cumulative", "none"]
+    value: float
+
+
+class StageView(TypedDict):
+    """One card of the strip, as the distribution arrives at it and leaves it."""
+
+    id: str
+    """``guidance``, ``temperature``, ``min_p--2``, ...: the sampler's name and, from the second copy on, ``--n``."""
+    name: str
+    title: str
+    kind: str
+    params: dict[str, float | str]
+    """Its parameters as shown."""
+    before: list[float]
+    """log10 p at each of PipelineView.ranks, as it arrives (removed: null)."""
+    after: list[float]
+    """The same as it leaves; null where the stage (or an earlier one) removed the token."""
+    support_before: int
+    support: int
+    choices_before: float
+    choices: float
+    entropy_before_bits: float
+    entropy_bits: float
+    kept_mass: float
+    kl_bits: float
+    mass_alive: float
+    """Share of the guided distribution's mass on tokens still alive after this stage: the ribbon's width."""
+    cut: Cut
+    note: str
+    """What a stateful or random stage must say, else empty."""
+
+
+class RowView(TypedDict):
+    """One token in the distribution chart."""
+
+    token_id: int
+    text: str
+    rank: int
+    p_raw: float
+    p_final: float
+    removed_by: str
+    """Stage id, empty where it survives."""
+    drawn: bool
+    pinned: bool
+    journey: list[float]
+    """p after the base and after each stage, in the strip's order (guidance first where it is on)."""
+
+
+class OthersView(TypedDict):
+    count: int
+    p_raw: float
+    p_final: float
+
+
+class DartView(TypedDict):
+    """The draw: where the uniform lands on the cumulative ruler of the final distribution."""
+
+    u: float
+    seed: int
+    step: int
+    token_id: int
+    text: str
+    p: float
+    segments: list[RulerSegment]
+    """The largest tokens in descending probability from 0; what is left up to 1 is one last anonymous part."""
+
+
+class RulerSegment(TypedDict):
+    token_id: int
+    text: str
+    start: float
+    p: float
+
+
+class GuidanceMark(TypedDict):
+    """One token under guidance; probabilities under the prompt, the negative and the guided distribution."""
+
+    token_id: int
+    text: str
+    p_prompt: float
+    p_negative: float
+    p_guided: float
+    ratio: float
+    """p_guided / p_prompt."""
+
+
+class GuidanceView(TypedDict):
+    scale: float
+    negative_text: str
+    negative_kind: Literal["last_token", "text"]
+    promoted: list[GuidanceMark]
+    suppressed: list[GuidanceMark]
+    masked: bool
+    """Only plausible tokens (p_prompt >= 0.001 of the largest) are listed."""
+    curve_negative: list[float]
+    curve_prompt: list[float]
+    curve_guided: list[float]
+    """log10 p at each of PipelineView.ranks."""
+    cost_ms: float | None
+    """Measured cost of the second branch for one step, where it is known."""
+
+
+class BaseView(TypedDict):
+    support: int
+    choices: float
+    entropy_bits: float
+
+
+class PipelineView(TypedDict):
+    """Everything the page shows about one step: the strip, the rows, the ruler, the guidance card, the sentence."""
+
+    version: int
+    key: str
+    title: str
+    """The end of the prefix this distribution stands after."""
+    at_end: bool
+    recomputed: bool
+    vocabulary_size: int
+    ranks: list[int]
+    """About 200 ranks from 1 to V, log-spaced; every card's curves share them."""
+    base: BaseView
+    """The model on the prompt, before guidance."""
+    guided: BaseView
+    final: BaseView
+    kept_mass: float
+    """Share of the model's own mass (base) on the tokens that survive."""
+    stages: list[StageView]
+    rows: list[RowView]
+    """Largest final first, then up to five largest removed."""
+    others: OthersView
+    dart: DartView
+    guidance: GuidanceView | None
+    sentence: list[Fragment]
+    cost_ms: float
+
+
+class TokenView(TypedDict):
+    """One token of the text."""
+
+    index: int
+    """0 = the first generated; prompt tokens count from 0 on their own."""
+    token_id: int
+    text: str
+    """What it adds to the text, exactly."""
+    label: str
+    prompt: bool
+    special: bool
+    key: str
+    surprisal_bits: float | None
+    entropy_bits: float | None
+    p_raw: float | None
+    p_final: float | None
