@@ -1,0 +1,10 @@
+"""Language models behind one seam: loading, the backends, the vocabulary and the chat template.
+
+Knows nothing about sampling, requests or pages; transformers is imported only when a model is loaded.
+"""
+
+from playground.models.backend import Backend, Chunk, Message, Model, Vocabulary
+from playground.models.loading import load_model
+from playground.models.toy import ToyBackend
+
+__all__ = ["Backend", "Chunk", "Message", "Model", "ToyBackend", "Vocabulary", "load_model"]
