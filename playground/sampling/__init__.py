@@ -1,0 +1,36 @@
+"""Sampling: what happens between a model's logits and the next token, as pure functions over tensors.
+
+Knows nothing about models, threads, files or pages; imports torch and playground.errors only.
+"""
+
+from playground.sampling import draw, metrics, orders
+from playground.sampling.batch import BatchPlan, stack
+from playground.sampling.chain import Chain
+from playground.sampling.context import Context
+from playground.sampling.cut import Cut
+from playground.sampling.guidance import Guidance, guide
+from playground.sampling.param import Param
+from playground.sampling.registry import SAMPLERS
+from playground.sampling.sampler import Example, Sampler
+from playground.sampling.trace import ABSENT, ALIVE, StageTrace, Trace
+
+__all__ = [
+    "ABSENT",
+    "ALIVE",
+    "SAMPLERS",
+    "BatchPlan",
+    "Chain",
+    "Context",
+    "Cut",
+    "Example",
+    "Guidance",
+    "Param",
+    "Sampler",
+    "StageTrace",
+    "Trace",
+    "draw",
+    "guide",
+    "metrics",
+    "orders",
+    "stack",
+]

@@ -1,0 +1,156 @@
+"""Param: one parameter of a sampler, declared once and read by sliders, JSON, links, the API and the documentation.
+
+Knows nothing about samplers' maths, tensors or pages.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from playground.errors import PlaygroundError
+
+MAX_BIASES = 10_000  # more pairs than this is not a setting but an attack on the server's memory
+
+
+@dataclass(frozen=True)
+class Param:
+    """What a field of a sampler means. ``low``..``high`` is the slider; ``hard_low``..``hard_high`` is what is legal."""
+
+    default: Any
+    low: float
+    high: float
+    step: float
+    unit: str
+    help: str
+    scale: str  # "linear" or "log": how the slider is spaced
+    label: str
+    integer: bool
+    kind: str  # "number", or "biases": a map from token id to a number, typed as text
+    hard_low: float
+    hard_high: float
+
+    @property
+    def range_text(self) -> str:
+        """The legal range in words, and the slider's where it is narrower."""
+        if self.kind == "biases":
+            return f'a map {{"token id": number}} of at most {MAX_BIASES:,} pairs, every number finite'
+        what = "a whole number" if self.integer else "a number"
+        text = f"{what} from {self.hard_low:g} to {self.hard_high:g}"
+        if (self.low, self.high) != (self.hard_low, self.hard_high):
+            text += f" (the slider covers {self.low:g} to {self.high:g})"
+        return text
+
+    def check(self, where: str, value: Any) -> Any:
+        """The value in its one canonical Python form, or a PlaygroundError that names ``where`` and the legal range."""
+        checked = _biases(value) if self.kind == "biases" else self._number(value)
+        if checked is None:
+            raise PlaygroundError(f"{where} must be {self.range_text}; got {shortened(value)}.")
+        return checked
+
+    def _number(self, value: Any) -> float | None:
+        number = _finite(value)
+        if number is None or not self.hard_low <= number <= self.hard_high:
+            return None
+        if self.integer:
+            return int(number) if number == int(number) else None
+        return number
+
+    def to_json(self, value: Any) -> Any:
+        return {str(token_id): bias for token_id, bias in value} if self.kind == "biases" else value
+
+    def to_text(self, value: Any) -> str:
+        """The value in the alphabet of links: [a-z0-9_.-]."""
+        numbers = [number for pair in value for number in pair] if self.kind == "biases" else [value]
+        return "_".join(_short(number) for number in numbers)
+
+    def from_text(self, text: str) -> Any:
+        """The reverse of ``to_text``; what cannot be read is left as text, for ``check`` to refuse with its message."""
+        if self.kind != "biases":
+            return _read(text)
+        parts = text.split("_") if text else []
+        return dict(zip(parts[::2], map(_read, parts[1::2]), strict=False)) if len(parts) % 2 == 0 else text
+
+
+def param(
+    default: float,
+    low: float,
+    high: float,
+    step: float,
+    *,
+    label: str,
+    help: str,
+    unit: str = "",
+    scale: str = "linear",
+    integer: bool = False,
+    hard_low: float | None = None,
+    hard_high: float | None = None,
+) -> Any:
+    """A dataclass field holding a number, with its ``Param`` in the metadata."""
+    hard_low, hard_high = low if hard_low is None else hard_low, high if hard_high is None else hard_high
+    fact = Param(default, low, high, step, unit, help, scale, label, integer, "number", hard_low, hard_high)
+    return dataclasses.field(default=default, metadata={"param": fact})
+
+
+def biases(*, label: str, help: str, unit: str) -> Any:
+    """A dataclass field holding a map from token id to a number, kept as sorted pairs so that chains stay hashable."""
+    fact = Param((), -100, 100, 0.1, unit, help, "linear", label, False, "biases", -math.inf, math.inf)
+    return dataclasses.field(default=(), metadata={"param": fact})
+
+
+def shortened(value: Any) -> str:
+    """A value as it may be repeated in a message: never a megabyte."""
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "a number too large"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _finite(value: Any) -> float | None:
+    """A finite float, or None. Booleans are not numbers here, although Python counts them as such."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        number = float(value) + 0.0  # -0.0 becomes 0.0, so that equal settings are equal texts
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _biases(value: Any) -> tuple[tuple[int, float], ...] | None:
+    """{"5": 1.5} or ((5, 1.5),) -> ((5, 1.5),) in order of token id, or None."""
+    if isinstance(value, tuple):
+        try:
+            value = dict(value)
+        except (TypeError, ValueError):
+            return None
+    if not isinstance(value, Mapping) or len(value) > MAX_BIASES:
+        return None
+    pairs: dict[int, float] = {}
+    for key, bias in value.items():
+        token_id, number = _token_id(key), _finite(bias)
+        if token_id is None or number is None or token_id in pairs:
+            return None
+        pairs[token_id] = number
+    return tuple(sorted(pairs.items()))
+
+
+def _token_id(key: Any) -> int | None:
+    if isinstance(key, str):
+        key = int(key) if key.isascii() and key.isdigit() and len(key) <= 10 else None
+    return key if isinstance(key, int) and not isinstance(key, bool) and 0 <= key < 2**31 else None
+
+
+def _short(number: float) -> str:
+    """The shortest text that reads back as the same number: 40, 0.05, 1e-05."""
+    text = repr(number)
+    return (text[:-2] if text.endswith(".0") else text).replace("+", "")
+
+
+def _read(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text

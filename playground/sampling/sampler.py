@@ -1,0 +1,93 @@
+"""Sampler: the shape of every stage of a chain, a frozen dataclass of its parameters with facts on its class.
+
+Knows nothing about the particular samplers, their order, models or pages.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, TypeVar
+
+import torch
+
+from playground.sampling.context import Context
+from playground.sampling.cut import Cut
+from playground.sampling.param import Param
+
+Self = TypeVar("Self", bound="Sampler")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A worked example that a person can check on paper. Give ``logits`` or ``probs``, one row of either."""
+
+    says: str
+    params: dict[str, Any]
+    survivors: tuple[int, ...]
+    logits: tuple[float, ...] | None = None
+    probs: tuple[float, ...] | None = None
+    token_ids: tuple[int, ...] = ()
+    expected_probs: tuple[float, ...] | None = None  # of the survivors, in order of token id
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """One stage. Subclasses declare their fields with ``param`` and their facts as class attributes."""
+
+    name: ClassVar[str]  # the name of its file
+    title: ClassVar[str]  # for people
+    slot: ClassVar[int]  # default place in the strip; smaller comes first
+    kind: ClassVar[str]  # "penalty", "shape", "truncate" or "draw" (a draw must come last)
+    keeps_argmax: ClassVar[bool]
+    off: ClassVar[dict[str, Any] | None]  # the setting that equals absence; None: only its switch turns it off
+    summary: ClassVar[str]
+    formula: ClassVar[str]
+    source: ClassVar[str]
+    examples: ClassVar[tuple[Example, ...]]
+    shift_invariant: ClassVar[bool] = True  # adding a constant to all logits changes no probability
+    stateful: ClassVar[bool] = False  # has memory: defines start and observe, and apply takes the states of its rows
+
+    def __post_init__(self) -> None:
+        for name, fact in self.params().items():
+            checked = fact.check(f"{self.name}.{name}", getattr(self, name))
+            object.__setattr__(self, name, checked)
+
+    @classmethod
+    @cache
+    def params(cls) -> dict[str, Param]:
+        """Its parameters by name, in the order of declaration."""
+        return {field.name: field.metadata["param"] for field in dataclasses.fields(cls)}
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the parameters are those of its absence."""
+        return self.off is not None and all(getattr(self, name) == value for name, value in self.off.items())
+
+    def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
+        """float[B,K], nats on the scale of the raw logits, removed = -inf -> the same shape; never in place.
+
+        K is the vocabulary, or what is left of it: ``context`` says which tokens the columns are.
+        """
+        raise NotImplementedError
+
+    def cut(self, probs: torch.Tensor, alive: torch.Tensor) -> Cut:
+        """The geometry of the cut, from float64[K] as it arrives and bool[K] as it leaves. One row."""
+        return Cut()
+
+    def bind(self: Self, vocabulary: Any) -> Self:
+        """The same stage with texts resolved to token ids; those without texts are themselves."""
+        return self
+
+    def start(self) -> Any:
+        """The memory of a stateful stage before its first token: a small frozen value."""
+        return None
+
+    def observe(self, state: Any, before: torch.Tensor, after: torch.Tensor, token_id: int) -> Any:
+        """The memory after ``token_id`` was drawn; ``before`` and ``after`` are float[V] around this stage."""
+        return state
+
+    def to_json(self) -> dict[str, Any]:
+        values = {name: fact.to_json(getattr(self, name)) for name, fact in self.params().items()}
+        return {"sampler": self.name, **values}

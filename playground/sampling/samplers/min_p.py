@@ -1,0 +1,46 @@
+"""Min-p: a token survives if it is at least m times as likely as the likeliest one.
+
+Knows nothing about other stages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from playground.sampling.columns import Number, column
+from playground.sampling.context import Context
+from playground.sampling.cut import Cut
+from playground.sampling.param import param
+from playground.sampling.sampler import Example, Sampler
+
+
+@dataclass(frozen=True)
+class MinP(Sampler):
+    """A threshold that scales with the model's confidence."""
+
+    min_p: Number = param(
+        0.05, 0, 1, 0.001, label="m", unit="of the top probability", help="The smallest share of the top probability; 0 is off."
+    )
+
+    name = "min_p"
+    title = "Min-p"
+    slot = 70
+    kind = "truncate"
+    keeps_argmax = True
+    off = {"min_p": 0.0}
+    summary = "Keeps every token at least m times as likely as the likeliest one."
+    formula = "keep i where pᵢ ≥ m · p_max, that is ℓᵢ ≥ ℓ_max + ln m"
+    source = "llama.cpp #3841; Nguyen et al. 2024, arXiv 2407.01082"
+    examples = (
+        Example("Half of 0.4 is 0.2: 0.3 stays, 0.19 goes.", {"min_p": 0.5}, survivors=(0, 1), probs=(0.4, 0.3, 0.19, 0.11)),
+        Example("m = 1 keeps the maximum and its equals.", {"min_p": 1.0}, survivors=(0, 2), logits=(2.0, 1.0, 2.0)),
+    )
+
+    def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
+        threshold = scores.amax(-1, keepdim=True).double() + column(self.min_p, scores).log()
+        return scores.masked_fill(scores < threshold, -torch.inf)  # float32 against float64: compared in float64
+
+    def cut(self, probs: torch.Tensor, alive: torch.Tensor) -> Cut:
+        return Cut("probability", float(self.min_p) * float(probs.max()))

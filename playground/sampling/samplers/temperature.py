@@ -1,0 +1,59 @@
+"""Temperature: divide every score by one number, so that the distribution flattens or sharpens.
+
+Knows nothing about other stages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from playground.sampling.columns import Number, column
+from playground.sampling.context import Context
+from playground.sampling.param import param
+from playground.sampling.sampler import Example, Sampler
+
+HEADROOM = 1e37  # scores after the division stay below this, well inside float32
+
+
+@dataclass(frozen=True)
+class Temperature(Sampler):
+    """T = 1 changes nothing, T = 0 is greedy: the first maximum alone survives."""
+
+    temperature: Number = param(
+        1.0, 0, 5, 0.01, label="Temperature", help="0 is greedy, 1 is the model itself, more is more random.", hard_high=1e6
+    )
+
+    name = "temperature"
+    title = "Temperature"
+    slot = 40
+    kind = "shape"
+    keeps_argmax = True
+    off = {"temperature": 1.0}
+    summary = "Divides all scores by T: below 1 the likely tokens gain, above 1 the unlikely ones do."
+    formula = "ℓ′ = ℓ / T"
+    source = "Ackley, Hinton, Sejnowski 1985"
+    examples = (
+        Example(
+            "T = 2 takes the square root of each probability, here 4 : 2 : 1 from 16 : 4 : 1.",
+            {"temperature": 2.0},
+            survivors=(0, 1, 2),
+            probs=(16 / 21, 4 / 21, 1 / 21),
+            expected_probs=(4 / 7, 2 / 7, 1 / 7),
+        ),
+        Example("T = 0 keeps the first of two equal maxima.", {"temperature": 0.0}, survivors=(1,), logits=(1.0, 3.0, 3.0)),
+    )
+
+    def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
+        temperature = column(self.temperature, scores)
+        greedy = temperature == 0
+        divisor = torch.where(greedy, 1.0, temperature)
+        if (divisor < 1).any():  # a tiny T would make scores infinite and the next softmax NaN
+            largest = scores.masked_fill(scores == -torch.inf, 0.0).abs_().amax(-1, keepdim=True).double()
+            divisor = torch.maximum(divisor, (largest / HEADROOM).clamp(min=1 / HEADROOM, max=1.0))
+        cooled = scores / divisor.to(scores.dtype)
+        if not greedy.any():
+            return cooled
+        first = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, scores.argmax(-1, keepdim=True), True)
+        return torch.where(greedy & ~first, -torch.inf, cooled)

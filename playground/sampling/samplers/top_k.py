@@ -1,0 +1,53 @@
+"""Top-k: only the k best tokens survive, with all that tie with the last of them.
+
+Knows nothing about other stages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from playground.sampling.columns import Number, column
+from playground.sampling.context import Context
+from playground.sampling.cut import Cut
+from playground.sampling.param import param
+from playground.sampling.sampler import Example, Sampler
+
+
+@dataclass(frozen=True)
+class TopK(Sampler):
+    """A fixed number of candidates, however sure or unsure the model is."""
+
+    top_k: Number = param(
+        50, 0, 200, 1, label="k", unit="tokens", help="How many tokens may stay; 0 is off.", integer=True, hard_high=10**7
+    )
+
+    name = "top_k"
+    title = "Top-k"
+    slot = 50
+    kind = "truncate"
+    keeps_argmax = True
+    off = {"top_k": 0}
+    summary = "Keeps the k tokens with the highest scores; those that tie with the last one stay too."
+    formula = "keep i where ℓᵢ ≥ k-th largest ℓ"
+    source = "Fan, Lewis, Dauphin 2018, arXiv 1805.04833"
+    examples = (
+        Example("The two best of four.", {"top_k": 2}, survivors=(0, 2), logits=(3.0, 1.0, 2.0, 0.0)),
+        Example("A tie at the border stays whole.", {"top_k": 2}, survivors=(0, 1, 2), logits=(1.0, 1.0, 1.0, 0.0)),
+    )
+
+    def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
+        size = scores.shape[-1]
+        wanted = column(self.top_k, scores, torch.int64)
+        limited = (wanted > 0) & (wanted < size)
+        if not limited.any():
+            return scores
+        ranks = torch.where(limited, wanted, 1)
+        best = scores.topk(int(ranks.max()), dim=-1).values
+        threshold = best.gather(-1, (ranks - 1).expand(scores.shape[0], 1))
+        return scores.masked_fill(limited & (scores < threshold), -torch.inf)
+
+    def cut(self, probs: torch.Tensor, alive: torch.Tensor) -> Cut:
+        return Cut("rank", float(self.top_k)) if self.top_k else Cut()

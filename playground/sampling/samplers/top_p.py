@@ -1,0 +1,56 @@
+"""Top-p (nucleus): the smallest set of likeliest tokens whose probability reaches p.
+
+Knows nothing about other stages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from playground.sampling.columns import Number, column
+from playground.sampling.context import Context
+from playground.sampling.cut import Cut
+from playground.sampling.param import param
+from playground.sampling.prefix import crossing, up_to
+from playground.sampling.sampler import Example, Sampler
+from playground.sampling.softmax import softmax
+
+SLACK = 1e-6  # a sum of probabilities that misses p by rounding alone has reached it
+
+
+@dataclass(frozen=True)
+class TopP(Sampler):
+    """Cuts the tail by mass: few tokens where the model is sure, many where it is not."""
+
+    top_p: Number = param(
+        0.95, 0, 1, 0.001, label="p", unit="probability", help="The probability that must be kept; 1 is off, 0 is greedy."
+    )
+
+    name = "top_p"
+    title = "Top-p"
+    slot = 60
+    kind = "truncate"
+    keeps_argmax = True
+    off = {"top_p": 1.0}
+    summary = "Keeps the likeliest tokens until their probabilities add up to p; the one that crosses p stays."
+    formula = "keep the smallest set S, likeliest first, with Σ_{i∈S} pᵢ ≥ p"
+    source = "Holtzman et al. 2019, arXiv 1904.09751"
+    examples = (
+        Example("0.5 + 0.3 reaches 0.8 exactly.", {"top_p": 0.8}, survivors=(0, 1), probs=(0.5, 0.3, 0.15, 0.05)),
+        Example("The token that crosses 0.7 stays.", {"top_p": 0.7}, survivors=(0, 1), probs=(0.45, 0.28, 0.17, 0.10)),
+        Example("Equal tokens go in order of id.", {"top_p": 0.5}, survivors=(0, 1), probs=(0.25, 0.25, 0.25, 0.25)),
+    )
+
+    def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
+        wanted = column(self.top_p, scores)
+        limited = wanted < 1
+        if not limited.any():
+            return scores
+        key = -scores
+        last = crossing(key, softmax(scores), wanted - SLACK)
+        return scores.masked_fill(limited & ~up_to(key, last), -torch.inf)
+
+    def cut(self, probs: torch.Tensor, alive: torch.Tensor) -> Cut:
+        return Cut("cumulative", float(self.top_p))
