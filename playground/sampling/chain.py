@@ -68,9 +68,13 @@ class Chain:
         return tuple(sampler.start() for sampler in self.samplers)
 
     def observe(
-        self, state: tuple[Any, ...], scores: torch.Tensor, token_id: int, token_ids: Sequence[int] | torch.Tensor | None = None
+        self,
+        state: tuple[Any, ...],
+        scores: torch.Tensor,
+        token_id: int,
+        token_ids: Sequence[int] | torch.Tensor | None = None,
     ) -> tuple[Any, ...]:
-        """The memory after ``token_id`` was drawn from float[V] ``scores``; one fold, and only for chains with memory."""
+        """The memory after ``token_id`` was drawn from float[V] ``scores``; costs a fold where there is memory."""
         if not self.stateful:
             return state
         now = Candidates(scores[None], Context.of(scores[None], None if token_ids is None else [token_ids]))
@@ -88,9 +92,10 @@ class Chain:
         prompt_length: int | Sequence[int] = 0,
         state: States | None = None,
     ) -> torch.Tensor:
-        """float[B,V] scores, nats -> float[B,V], removed = -inf. ``token_ids`` int64[B,T]: the whole history, prompt first.
+        """float[B,V] scores, nats -> float[B,V], removed = -inf.
 
-        ``state`` holds each row's memories; None starts every stage afresh.
+        ``token_ids`` int64[B,T] (or B ragged rows) is the whole history, prompt first. ``state`` holds each row's
+        memories; None starts every stage afresh.
         """
         return self.candidates(scores, token_ids, prompt_length, state).full()
 
@@ -123,8 +128,12 @@ class Chain:
 def checked(scores: torch.Tensor, num_dimensions: int) -> torch.Tensor:
     """Scores as float32 or float64, or a PlaygroundError: every row needs a finite maximum and no NaN."""
     if scores.dim() != num_dimensions or scores.numel() == 0:
-        raise PlaygroundError(f"scores must have {num_dimensions} dimension(s) and at least one token; got {tuple(scores.shape)}.")
+        raise PlaygroundError(
+            f"scores needs {num_dimensions} dimension(s) and at least one token; its shape is {tuple(scores.shape)}."
+        )
     scores = scores if scores.dtype == torch.float64 else scores.float()
     if not bool(scores.amax(-1).isfinite().all()):
-        raise PlaygroundError("The model's scores contain NaN or +inf, or leave no token at all; it cannot be sampled from.")
+        raise PlaygroundError(
+            "The scores contain NaN or +inf, or leave no token at all: the model cannot be sampled from."
+        )
     return scores

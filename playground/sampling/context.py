@@ -30,7 +30,8 @@ class Context:
     num_rows: int
     token_ids: tuple[torch.Tensor, ...] | None = None  # int64[T_i] each, on the CPU
     prompt_lengths: tuple[int, ...] = ()  # tokens; serves only flavours that count the output alone
-    candidate_ids: torch.Tensor | None = None  # int64[B,K], ascending, padded with vocabulary_size; None: column = token
+    # int64[B,K]: the token of each column, ascending, padded with vocabulary_size. None: column = token id.
+    candidate_ids: torch.Tensor | None = None
     _seen: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict, compare=False)
 
     @classmethod
@@ -46,7 +47,7 @@ class Context:
         if token_ids is None:
             return cls(vocabulary_size, num_rows, None, prompts)
         if len(token_ids) != num_rows:
-            raise PlaygroundError(f"token_ids has {len(token_ids)} rows but scores has {num_rows}; give one history each.")
+            raise PlaygroundError(f"token_ids has {len(token_ids)} rows, scores has {num_rows}; give each its history.")
         rows = tuple(torch.as_tensor(row, dtype=torch.int64, device="cpu").reshape(-1) for row in token_ids)
         return cls(vocabulary_size, num_rows, rows, prompts)
 
@@ -66,9 +67,10 @@ class Context:
             return torch.empty(0, dtype=torch.int64)
         return self.token_ids[row][-last_n:] if last_n else self.token_ids[row]
 
-    def seen(self, last_n: Sequence[float], device: torch.device) -> Seen:
-        """The distinct tokens in each row's window, counted, located among the columns."""
-        found = [self._count(row, int(size)) for row, size in enumerate(last_n)]
+    def seen(self, last_n: Sequence[int | None], device: torch.device) -> Seen:
+        """The distinct tokens in each row's window, counted, located among the columns; None: not that row."""
+        empty = torch.empty(0, dtype=torch.int64)
+        found = [(empty, empty) if size is None else self._count(row, size) for row, size in enumerate(last_n)]
         rows = torch.cat([torch.full_like(token_ids, row) for row, (token_ids, _) in enumerate(found)])
         rows, columns, kept = self.locate(rows, torch.cat([token_ids for token_ids, _ in found]), device)
         counts = torch.cat([counts for _, counts in found]).to(device, torch.float64)

@@ -24,7 +24,7 @@ class Purpose(IntEnum):
 
 
 def uniform(seed: int, sample: int, step: int, purpose: Purpose = Purpose.DRAW) -> float:
-    """A float in [0, 1) that depends on its arguments alone, 64 bits each: not on batch-mates, devices or earlier calls."""
+    """A float in [0, 1) that depends on these four 64-bit numbers alone: not on batch-mates, devices or the past."""
     counters = b"".join((int(value) & WORD).to_bytes(8, "little") for value in (seed, sample, step, purpose))
     digest = hashlib.blake2b(counters, digest_size=8).digest()
     return (int.from_bytes(digest, "little") >> 11) / (1 << 53)
@@ -45,6 +45,6 @@ def log_prob(scores: torch.Tensor, token_ids: torch.Tensor) -> torch.Tensor:
 
 
 def place(scores: torch.Tensor, token_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where int64[B] columns lie on the ruler: start and width, float64[B] each. u hits if start ≤ u < start + width."""
+    """Start and width, float64[B] each, of int64[B] columns on the ruler: u hits if start ≤ u < start + width."""
     probs = softmax(scores)
     return mass_before(-scores, probs, token_ids), probs.gather(-1, token_ids[:, None])[:, 0]

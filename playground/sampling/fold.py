@@ -14,7 +14,7 @@ import torch
 from playground.sampling.context import Context
 from playground.sampling.sampler import Sampler
 
-SHRINK = 4  # survivors are gathered when they are fewer than 1/SHRINK of the columns; gathering costs as much as a stage
+SHRINK = 4  # survivors are gathered when fewer than 1/SHRINK of the columns: gathering costs about a stage
 SMALLEST = 256  # columns below which gathering gains nothing
 
 
@@ -80,7 +80,9 @@ def compacted(now: Candidates) -> Candidates:
     return Candidates(scores, now.context.among(ids))
 
 
-def fold(samplers: Sequence[Sampler], now: Candidates, states: Sequence[Sequence[Any]], compact: bool = True) -> Candidates:
+def fold(
+    samplers: Sequence[Sampler], now: Candidates, states: Sequence[Sequence[Any]], compact: bool = True
+) -> Candidates:
     """All stages in order. ``states`` one row each, one memory a stage. ``compact=False`` is the plain reference."""
     for index, sampler in enumerate(samplers):
         scores = applied(sampler, now, [row[index] for row in states])

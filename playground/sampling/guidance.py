@@ -12,10 +12,11 @@ import torch
 
 from playground.errors import PlaygroundError
 from playground.sampling.columns import Number, column
+from playground.sampling.param import shortened
+from playground.sampling.seen import within_range
 from playground.sampling.softmax import log_softmax
 
 HARD_LIMIT = 1000.0  # the largest |scale| that is legal; the page's slider covers -1 to 7
-LARGEST_SCORE = 1e30  # guided scores stay within it, so that later stages cannot overflow float32
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Guidance:
         legal = isinstance(scale, int | float) and not isinstance(scale, bool) and math.isfinite(scale)
         if not legal or abs(scale) > HARD_LIMIT:
             raise PlaygroundError(
-                f"guidance scale must be a number from {-HARD_LIMIT:g} to {HARD_LIMIT:g} (1 is off); got {str(scale)[:40]}."
+                f"scale must be a number from {-HARD_LIMIT:g} to {HARD_LIMIT:g} (1 is off); got {shortened(scale)}."
             )
         object.__setattr__(self, "scale", float(scale))
 
@@ -61,7 +62,6 @@ def guide(cond: torch.Tensor, negative: torch.Tensor, scale: Number) -> torch.Te
     if off.all():
         return cond
     contrast = log_softmax(cond) - log_softmax(negative)
-    mixed = (cond.double() + factor * contrast).clamp_(-LARGEST_SCORE, LARGEST_SCORE).to(cond.dtype)
     removed = (cond == -torch.inf) | (negative == -torch.inf)
-    mixed = mixed.masked_fill(removed, -torch.inf)
+    mixed = within_range((cond.double() + factor * contrast).masked_fill_(removed, -torch.inf)).to(cond.dtype)
     return torch.where(off | removed.all(-1, keepdim=True), cond, mixed)

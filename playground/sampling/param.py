@@ -19,7 +19,7 @@ MAX_BIASES = 10_000  # more pairs than this is not a setting but an attack on th
 
 @dataclass(frozen=True)
 class Param:
-    """What a field of a sampler means. ``low``..``high`` is the slider; ``hard_low``..``hard_high`` is what is legal."""
+    """What a field means: ``low``..``high`` is the slider, ``hard_low``..``hard_high`` is what is legal."""
 
     default: Any
     low: float
@@ -94,6 +94,12 @@ def param(
     hard_low, hard_high = low if hard_low is None else hard_low, high if hard_high is None else hard_high
     fact = Param(default, low, high, step, unit, help, scale, label, integer, "number", hard_low, hard_high)
     return dataclasses.field(default=default, metadata={"param": fact})
+
+
+def last_n() -> Any:
+    """The window that every penalty has."""
+    help_text = "How many of the last tokens count, prompt included; 0 is the whole text."
+    return param(0, 0, 4096, 1, label="Window", unit="tokens", help=help_text, integer=True, hard_high=10**7)
 
 
 def biases(*, label: str, help: str, unit: str) -> Any:

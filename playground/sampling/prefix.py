@@ -11,6 +11,7 @@ from playground.sampling.softmax import total
 
 SMALL = 2048  # columns up to which a plain sort is cheapest
 SHIFT = 16  # bits of a float32 dropped to name its bucket: 128 buckets an octave
+SLACK = 1e-6  # for thresholds on a sum of probabilities: one that misses by rounding alone has reached it
 NUM_BUCKETS = 1 << (31 - SHIFT)
 
 

@@ -21,7 +21,7 @@ class MinP(Sampler):
     """A threshold that scales with the model's confidence."""
 
     min_p: Number = param(
-        0.05, 0, 1, 0.001, label="m", unit="of the top probability", help="The smallest share of the top probability; 0 is off."
+        0.05, 0, 1, 0.001, label="m", unit="of the top p", help="0 is off, 1 keeps only the likeliest."
     )
 
     name = "min_p"
@@ -34,7 +34,7 @@ class MinP(Sampler):
     formula = "keep i where pᵢ ≥ m · p_max, that is ℓᵢ ≥ ℓ_max + ln m"
     source = "llama.cpp #3841; Nguyen et al. 2024, arXiv 2407.01082"
     examples = (
-        Example("Half of 0.4 is 0.2: 0.3 stays, 0.19 goes.", {"min_p": 0.5}, survivors=(0, 1), probs=(0.4, 0.3, 0.19, 0.11)),
+        Example("Half of 0.4 is 0.2: 0.19 goes.", {"min_p": 0.5}, survivors=(0, 1), probs=(0.4, 0.3, 0.19, 0.11)),
         Example("m = 1 keeps the maximum and its equals.", {"min_p": 1.0}, survivors=(0, 2), logits=(2.0, 1.0, 2.0)),
     )
 

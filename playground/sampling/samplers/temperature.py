@@ -22,7 +22,7 @@ class Temperature(Sampler):
     """T = 1 changes nothing, T = 0 is greedy: the first maximum alone survives."""
 
     temperature: Number = param(
-        1.0, 0, 5, 0.01, label="Temperature", help="0 is greedy, 1 is the model itself, more is more random.", hard_high=1e6
+        1.0, 0, 5, 0.01, label="Temperature", help="0 is greedy, 1 is the model itself.", hard_high=1e6
     )
 
     name = "temperature"
@@ -42,11 +42,13 @@ class Temperature(Sampler):
             probs=(16 / 21, 4 / 21, 1 / 21),
             expected_probs=(4 / 7, 2 / 7, 1 / 7),
         ),
-        Example("T = 0 keeps the first of two equal maxima.", {"temperature": 0.0}, survivors=(1,), logits=(1.0, 3.0, 3.0)),
+        Example("T = 0: the first of two equals.", {"temperature": 0.0}, survivors=(1,), logits=(1.0, 3.0, 3.0)),
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
         temperature = column(self.temperature, scores)
+        if (temperature == 1).all():
+            return scores
         greedy = temperature == 0
         divisor = torch.where(greedy, 1.0, temperature)
         if (divisor < 1).any():  # a tiny T would make scores infinite and the next softmax NaN

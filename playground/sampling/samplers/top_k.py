@@ -21,7 +21,7 @@ class TopK(Sampler):
     """A fixed number of candidates, however sure or unsure the model is."""
 
     top_k: Number = param(
-        50, 0, 200, 1, label="k", unit="tokens", help="How many tokens may stay; 0 is off.", integer=True, hard_high=10**7
+        50, 0, 200, 1, label="k", unit="tokens", help="How many may stay; 0 is off.", integer=True, hard_high=10**7
     )
 
     name = "top_k"

@@ -13,11 +13,9 @@ from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import param
-from playground.sampling.prefix import crossing, up_to
+from playground.sampling.prefix import SLACK, crossing, up_to
 from playground.sampling.sampler import Example, Sampler
 from playground.sampling.softmax import softmax
-
-SLACK = 1e-6  # a sum of probabilities that misses p by rounding alone has reached it
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class TopP(Sampler):
     """Cuts the tail by mass: few tokens where the model is sure, many where it is not."""
 
     top_p: Number = param(
-        0.95, 0, 1, 0.001, label="p", unit="probability", help="The probability that must be kept; 1 is off, 0 is greedy."
+        0.95, 0, 1, 0.001, label="p", unit="probability", help="What must be kept; 1 is off, 0 is greedy."
     )
 
     name = "top_p"

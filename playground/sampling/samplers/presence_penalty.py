@@ -1,0 +1,52 @@
+"""Presence penalty: a token that already occurred loses a fixed amount, once.
+
+Knows nothing about other stages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from playground.sampling.columns import Number
+from playground.sampling.context import Context
+from playground.sampling.param import last_n, param
+from playground.sampling.sampler import Example, Sampler
+from playground.sampling.seen import rescored
+
+
+@dataclass(frozen=True)
+class PresencePenalty(Sampler):
+    """Asks only whether a token was used, not how often: it pushes towards new words."""
+
+    penalty: Number = param(
+        0.5, -2, 2, 0.01, label="Penalty", unit="nats", help="0 is off.", hard_low=-100, hard_high=100
+    )
+    last_n: Number = last_n()
+
+    name = "presence_penalty"
+    title = "Presence penalty"
+    slot = 30
+    kind = "penalty"
+    keeps_argmax = False
+    off = {"penalty": 0.0}
+    summary = "Lowers the score of every token already in the text by the same amount."
+    formula = "ℓ′ = ℓ − α for tokens in the last n"
+    source = "OpenAI API; llama.cpp"
+    examples = (
+        Example(
+            "ln 4 lost once, though it occurred twice: odds of 16 : 1 become 4 : 1.",
+            {"penalty": 1.3862944},
+            survivors=(0, 1),
+            logits=(2.7725887, 0.0),
+            token_ids=(0, 0),
+            expected_probs=(0.8, 0.2),
+        ),
+    )
+
+    def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
+        def penalised(old: torch.Tensor, counts: torch.Tensor, penalty: torch.Tensor) -> torch.Tensor:
+            return old - penalty
+
+        return rescored(scores, context, self.last_n, self.penalty, 0.0, penalised)
