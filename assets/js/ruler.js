@@ -1,0 +1,63 @@
+// The cumulative ruler: the final distribution laid end to end from 0 to 1, and where the dart u landed.
+// Knows nothing about how u was drawn.
+
+import { el, fit, keep, setAttr, setClass, setLabel, setStyle, setText } from "./dom.js";
+import { percent, unit } from "./format.js";
+
+const states = new WeakMap();
+
+/** dart: DartView. options: {light}. */
+export function render(node, dart, options = {}) {
+  const state = keep(states, node, build);
+  const { segments } = dart;
+  const end = segments.length ? segments[segments.length - 1].start + segments[segments.length - 1].p : 0;
+  fit(state.track, state.segments, segments.length, makeSegment);
+  segments.forEach((segment, index) => drawSegment(state.segments[index], segment, segment.token_id === dart.token_id, index));
+  const rest = Math.max(0, 1 - end);
+  setStyle(state.rest, "left", `${share(end)}%`);
+  setStyle(state.rest, "width", `${share(rest)}%`);
+  setClass(state.rest, "pg-none", rest < 5e-7);
+  setAttr(state.rest, "title", `all other tokens, ${percent(rest)}`);
+  setStyle(state.dart, "left", `${share(dart.u)}%`);
+  setStyle(state.root, "--pg-u", String(Math.round(dart.u * 1e4) / 1e4));
+  setText(state.u, `u = ${unit(dart.u)}`);
+  setLabel(state.hit, dart.text, dart.special);
+  setAttr(state.hit, "data-token-id", String(dart.token_id));
+  setText(state.p, percent(dart.p));
+  setAttr(state.track, "aria-label", `Cumulative ruler: the dart at ${unit(dart.u)} hit ${dart.text}, ${percent(dart.p)}`);
+  options.light?.touch();
+}
+
+const share = (value) => Math.round(Math.min(1, Math.max(0, value)) * 1e5) / 1e3;
+
+function build(parent) {
+  const root = el("div", "pg-ruler", parent);
+  const u = el("div", "pg-ruler-u", root);
+  const track = el("div", "pg-ruler-track", root);
+  track.setAttribute("role", "img");
+  const rest = el("i", "pg-ruler-rest", track);
+  const dart = el("i", "pg-ruler-dart", track);
+  const scale = el("div", "pg-ruler-scale", root);
+  el("span", "", scale, "0");
+  const said = el("span", "pg-ruler-hit", scale);
+  const hit = el("bdi", "pg-token", said);
+  const p = el("span", "pg-ruler-p", said);
+  el("span", "", scale, "1");
+  return { root, u, track, rest, dart, hit, p, segments: [] };
+}
+
+function makeSegment() {
+  const node = el("i", "pg-ruler-segment");
+  el("bdi", "", node);
+  return node;
+}
+
+function drawSegment(node, segment, hit, index) {
+  setAttr(node, "data-token-id", String(segment.token_id));
+  setStyle(node, "left", `${share(segment.start)}%`);
+  setStyle(node, "width", `${share(segment.p)}%`);
+  setStyle(node, "--pg-fade", String(Math.max(0.28, Math.round((1 - index * 0.045) * 100) / 100)));
+  setClass(node, "pg-hit", hit);
+  setAttr(node, "title", `${segment.text}  ${percent(segment.p)}`);
+  setText(node.firstChild, segment.p >= 0.045 ? segment.text : "");
+}
