@@ -1,0 +1,26 @@
+"""The engine: one thread, one model, many users; requests go in and streams of steps come out.
+
+Knows nothing about charts, pages or lessons; it is the only home of threads that touch a model.
+"""
+
+from playground.engine.engine import Engine
+from playground.engine.records import Done, Reading, Request, Span, Step
+from playground.engine.refilling import around
+from playground.engine.status import Status
+from playground.engine.stream import Stream
+from playground.engine.writing import chat_ids, request_for, text_ids
+
+__all__ = [
+    "Done",
+    "Engine",
+    "Reading",
+    "Request",
+    "Span",
+    "Status",
+    "Step",
+    "Stream",
+    "around",
+    "chat_ids",
+    "request_for",
+    "text_ids",
+]

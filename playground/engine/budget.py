@@ -1,0 +1,80 @@
+"""Memory is admitted, not hoped for: lanes and bytes are charged before a request starts.
+
+Knows nothing about queues or tensors: requests go in, yes, not yet or never comes out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from playground.engine.records import Priority, Reading, Request
+from playground.models.backend import Model
+
+NUM_ROW_COPIES = 6
+"""float32[V] of working room a row takes on its way through guidance, chain, draw and statistics."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one slot (one sample's gang, or one reading) holds while it runs."""
+
+    num_lanes: int
+    num_bytes: int
+
+
+def slot_cost(work: Request | Reading, model: Model) -> Cost:
+    """The cost of one sample at its full length, or of one reading."""
+    row_bytes = 4 * model.backend.vocabulary.size
+    if isinstance(work, Reading):
+        num_tokens = sum(len(span.token_ids) for span in work.spans)
+        num_rows = sum(len(span.keys) for span in work.spans)
+        return Cost(len(work.spans), num_tokens * model.kv_bytes_per_token + num_rows * row_bytes)
+    lengths = [min(len(ids) + work.max_tokens, model.backend.max_context) for ids in work.branches]
+    rows = len(lengths) * NUM_ROW_COPIES * row_bytes
+    return Cost(len(lengths), sum(lengths) * model.kv_bytes_per_token + rows)
+
+
+def num_first_slots(work: Request | Reading) -> int:
+    """Slots a request needs to start: several samples need one for the shared prompt and one to write in."""
+    return 1 if isinstance(work, Reading) else min(2, work.num_samples)
+
+
+class Budget:
+    """Lanes and bytes left; bulk work never holds more than half the lanes."""
+
+    def __init__(self, num_lanes: int, num_bytes: int) -> None:
+        self.num_lanes, self.num_bytes = num_lanes, num_bytes
+        self.lanes_used = {"interactive": 0, "bulk": 0}
+        self.bytes_used = 0
+
+    def fits(self, cost: Cost, num_slots: int, priority: Priority) -> bool:
+        """Whether so many slots can be taken now."""
+        lanes, room = num_slots * cost.num_lanes, self.num_bytes - self.bytes_used
+        if priority == "bulk" and self.lanes_used["bulk"] + lanes > self.num_lanes // 2:
+            return False
+        return sum(self.lanes_used.values()) + lanes <= self.num_lanes and num_slots * cost.num_bytes <= room
+
+    def take(self, cost: Cost, num_slots: int, priority: Priority) -> None:
+        """Charge the slots; a negative number gives them back."""
+        self.lanes_used[priority] += num_slots * cost.num_lanes
+        self.bytes_used += num_slots * cost.num_bytes
+
+    def refusal(self, cost: Cost, num_slots: int, priority: Priority) -> str | None:
+        """Why so many slots could never be taken, even with nobody else there; None where they could."""
+        num_bytes = num_slots * cost.num_bytes
+        if num_bytes > self.num_bytes:
+            return (
+                f"This needs {_mb(num_bytes)} MB of memory and the engine has {_mb(self.num_bytes)} MB. "
+                "Shorten the prompt or the length, or start with a larger KV budget."
+            )
+        num_lanes = self.num_lanes // 2 if priority == "bulk" else self.num_lanes
+        if num_slots * cost.num_lanes > num_lanes:
+            return (
+                f"This needs {num_slots * cost.num_lanes} lanes and {priority} requests have {num_lanes}. "
+                "Start the engine with more lanes."
+            )
+        return None
+
+
+def _mb(num_bytes: int) -> str:
+    return f"{num_bytes / 2**20:,.1f}"

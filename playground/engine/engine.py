@@ -1,0 +1,218 @@
+"""The engine: one thread that serves everybody's requests with one model, and the messages it takes.
+
+Knows nothing about pages or routes. Callers hold streams, keys and numbers, never a lane, a tensor or the model.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from playground.engine import writing
+from playground.engine.budget import Budget, num_first_slots, slot_cost
+from playground.engine.check import check
+from playground.engine.failures import Guard
+from playground.engine.job import Job
+from playground.engine.meter import Meter
+from playground.engine.pace import Pace
+from playground.engine.records import Done, Reading, Request, Span, Step
+from playground.engine.scheduler import Scheduler
+from playground.engine.status import Status
+from playground.engine.store import LogitsStore
+from playground.engine.stream import Stream
+from playground.engine.waiting import Waiting
+from playground.engine.worker import Worker
+from playground.errors import PlaygroundError
+from playground.models.backend import Model
+
+MB = 2**20
+
+
+class Engine:
+    """Continuous batching over a Model; close it, or use it in a ``with`` statement."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        num_threads: int | None = None,
+        max_lanes: int = 64,
+        kv_budget_mb: int = 2048,
+        store_budget_mb: int = 512,
+        max_queue: int = 256,
+        prefill_chunk: int = 512,
+    ) -> None:
+        """``num_threads``: of torch, in the engine's thread; None or 0 leaves torch's own number."""
+        self.model = model
+        self.vocabulary = model.backend.vocabulary
+        self.num_threads = num_threads or torch.get_num_threads()
+        self.store = LogitsStore(store_budget_mb * MB)
+        self._meter = Meter()
+        self._budget = Budget(max_lanes, kv_budget_mb * MB)
+        pace = Pace(prefill_chunk)
+        self._scheduler = Scheduler(model.backend, self._budget, pace)
+        self._worker = Worker(model.backend, self._scheduler, self.store, pace, self._meter)
+        self._guard = Guard(self._worker, self._scheduler)
+        self._waiting = Waiting(max_queue)
+        self._ages = itertools.count()
+        self._streams: weakref.WeakValueDictionary[str, Stream] = weakref.WeakValueDictionary()
+        self._news = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="playground-engine", daemon=True)
+        self._thread.start()
+
+    # Messages in
+
+    def submit(self, work: Request | Reading) -> Stream:
+        """Queue the work and answer at once. PlaygroundError where it can never run, or (503) the queue is full."""
+        check(work, self.model.backend)
+        if isinstance(work, Request):
+            work = replace(work, chain=work.chain.bind(self.vocabulary))
+        cost = slot_cost(work, self.model)
+        refusal = self._budget.refusal(cost, num_first_slots(work), work.priority)
+        if refusal is not None:
+            raise PlaygroundError(refusal)
+        stream = Stream(work)
+        with self._news:
+            if self._closing:
+                raise PlaygroundError("The engine is closed; start it again.", status=503)
+            self._waiting.add(Job(work, stream, cost, next(self._ages)))
+            self._streams[stream.id] = stream
+            self._news.notify()
+        return stream
+
+    def cancel(self, stream_id: str) -> bool:
+        """End a stream now; False where there is none of that id any more."""
+        with self._news:
+            stream = self._streams.get(stream_id)
+        if stream is None or stream.done:
+            return False
+        stream.cancel()
+        return True
+
+    def cancel_session(self, session: str) -> int:
+        """Somebody has left: end their streams and forget their rows. How many streams ended."""
+        with self._news:
+            streams = [stream for stream in self._streams.values() if stream.request.session == session]
+        num_ended = sum(stream.finish(Done("cancelled")) for stream in streams)
+        self.store.drop(session)
+        return num_ended
+
+    # Rows
+
+    def row(self, key: str) -> bytes:
+        """The raw logits of one branch at one step, float32[V]; PlaygroundError (404) where they are not kept."""
+        logits = self.store.get(key)
+        if logits is None:
+            raise PlaygroundError("This step's numbers are no longer kept; read them again with refill.", status=404)
+        return logits.numpy().tobytes()
+
+    def next_rows(
+        self, prompt_ids: Sequence[int], negative_ids: Sequence[int] | None = None, session: str = ""
+    ) -> tuple[str, str]:
+        """Keys of the rows that follow the prompt and the negative (None: the prompt's last token), one batch."""
+        negative = None if negative_ids is None else tuple(negative_ids)
+        step = writing.first_step(
+            self.submit(
+                Request(tuple(prompt_ids), max_tokens=1, negative_ids=negative, both_branches=True, session=session)
+            )
+        )
+        assert step.negative_key is not None
+        return step.row_key, step.negative_key
+
+    def next_logits(self, text: str) -> Tensor:
+        """float32[V], nats: the raw row that follows the text."""
+        step = writing.first_step(self.submit(Request(tuple(self.vocabulary.encode(text)), max_tokens=1)))
+        logits = self.store.get(step.row_key)
+        assert logits is not None
+        return logits
+
+    def refill(self, token_ids: Sequence[int], first_position: int, keys: Sequence[str], session: str = "") -> None:
+        """Put rows back under their keys by one teacher-forced pass: ``keys[i]`` names the row that follows the token
+        at ``first_position + i``. They are marked recomputed. ``around`` in refilling.py builds this from Steps."""
+        span = Span(tuple(token_ids), first_position, tuple(keys))
+        writing.expect_good(self.submit(Reading((span,), session=session)).result())
+
+    # Text
+
+    def generate(self, prompt: str, **options: Any) -> Iterator[Step]:
+        """Steps as they are drawn; the options are those of ``writing.request_for``."""
+        return writing.steps(self.submit(writing.request_for(self.model, prompt, **options)))
+
+    def complete(self, prompt: str, **options: Any) -> str:
+        """The whole text that follows the prompt."""
+        return "".join(step.text for step in self.generate(prompt, **options))
+
+    # State
+
+    def status(self) -> Status:
+        """Figures for people, from any thread."""
+        with self._news:
+            num_interactive, num_bulk = (self._waiting.num_waiting(line) for line in ("interactive", "bulk"))
+            running = list(self._scheduler.running)
+        return Status(
+            num_waiting_interactive=num_interactive,
+            num_waiting_bulk=num_bulk,
+            num_running=len(running),
+            num_users_generating=len({job.work.session or job.stream.id for job in running}),
+            tokens_per_s=self._meter.tokens_per_s(),
+            step_ms=self._meter.step_ms(),
+            guidance_cost=self._meter.guidance_cost(),
+            num_lanes_used=sum(self._budget.lanes_used.values()),
+            num_lanes=self._budget.num_lanes,
+            kv_bytes_used=self._budget.bytes_used,
+            kv_bytes=self._budget.num_bytes,
+            store_bytes=self.store.num_bytes,
+            num_rows_kept=self.store.num_rows,
+            num_threads=self.num_threads,
+        )
+
+    def close(self) -> None:
+        """End every stream and the thread."""
+        with self._news:
+            self._closing = True
+            self._news.notify()
+        self._thread.join()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # The thread
+
+    def _run(self) -> None:
+        torch.set_num_threads(self.num_threads)
+        try:
+            with torch.no_grad():
+                while self._take_news():
+                    self._guard.round(anyone_waiting=len(self._waiting) > 0)
+        finally:
+            self._end_all()
+
+    def _take_news(self) -> bool:
+        """Sleep until there is work, free what was cancelled, admit what fits. False: the engine closes."""
+        with self._news:
+            self._news.wait_for(lambda: self._closing or len(self._waiting) or self._scheduler.running)
+            for job in self._scheduler.sweep():
+                self.store.end(job.stream.id)
+            self._waiting.forget_ended()
+            if self._scheduler.admit(self._waiting):
+                self._waiting.number()
+            return not self._closing
+
+    def _end_all(self) -> None:
+        with self._news:
+            self._closing = True
+            for job in [*self._waiting, *self._scheduler.running]:
+                job.stream.finish(Done("cancelled", "The engine was closed."))
+            self._waiting.forget_ended()
+            self._scheduler.sweep()

@@ -1,0 +1,83 @@
+"""Lanes that move together: the prompt's, and the negative's where guidance needs one.
+
+Knows nothing about queues, logits or chains: it keeps what each lane has paid to the model and what it still owes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from playground.models.backend import Chunk
+
+
+@dataclass
+class Lane:
+    """One growing sequence in the backend, and the positions of it whose logits somebody waits for."""
+
+    id: int
+    token_ids: list[int]
+    wanted: range | None = None
+    """Positions in ``token_ids`` whose rows are wanted; None: always the last one."""
+    num_paid: int = 0
+
+    @property
+    def num_owed(self) -> int:
+        return len(self.token_ids) - self.num_paid
+
+    def pay(self, num_tokens: int) -> Chunk:
+        """The chunk that carries the next ``num_tokens`` owed tokens."""
+        start, self.num_paid = self.num_paid, self.num_paid + num_tokens
+        rows = range(len(self.token_ids) - 1, len(self.token_ids)) if self.wanted is None else self.wanted
+        wanted = slice(
+            min(max(rows.start - start, 0), num_tokens),
+            min(max(rows.stop - start, 0), num_tokens),
+        )
+        return Chunk(self.id, tuple(self.token_ids[start : self.num_paid]), wanted)
+
+
+@dataclass
+class Gang:
+    """Lanes admitted, stepped and freed together; every lane pays the tokens it owes, prompt and text alike."""
+
+    lanes: list[Lane] = field(default_factory=list)
+
+    @property
+    def num_owed(self) -> int:
+        return sum(lane.num_owed for lane in self.lanes)
+
+    @property
+    def settles_at_once(self) -> bool:
+        """It owes no more than one token a lane: a text being written, or the very end of a prompt."""
+        return self.num_owed <= len(self.lanes)
+
+    def owe(self, token_id: int) -> None:
+        """The drawn token goes to every lane: the negative branch advances with it too."""
+        for lane in self.lanes:
+            lane.token_ids.append(token_id)
+
+    def pay(self, num_tokens: int) -> list[Chunk]:
+        """Chunks for up to ``num_tokens`` tokens (all of them where the gang settles at once).
+
+        The last token of each lane waits until every lane can pay its own, so that the branches' rows arrive
+        in the same step and none has to be kept.
+        """
+        if self.settles_at_once or num_tokens >= self.num_owed:
+            return [lane.pay(lane.num_owed) for lane in self.lanes if lane.num_owed]
+        chunks = []
+        for lane in self.lanes:
+            share = min(lane.num_owed - 1, num_tokens)
+            if share > 0:
+                chunks.append(lane.pay(share))
+                num_tokens -= share
+        return chunks
+
+    def restart(self) -> None:
+        """The backend has lost these lanes: everything is owed again, nothing written is lost."""
+        for lane in self.lanes:
+            lane.num_paid = 0
+
+
+def gang_of(lane_ids: Sequence[int], branches: Sequence[Sequence[int]]) -> Gang:
+    """A gang whose lanes owe their branches from the first token on."""
+    return Gang([Lane(lane_id, list(token_ids)) for lane_id, token_ids in zip(lane_ids, branches, strict=True)])

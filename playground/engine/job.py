@@ -1,0 +1,90 @@
+"""One request being served: its samples, the prompt they share, and the slots it holds.
+
+Knows nothing about other requests, the backend or the chain: it keeps books, others act on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from playground.engine.budget import Cost
+from playground.engine.gang import Gang
+from playground.engine.records import Priority, Reading, Request
+from playground.engine.stream import Stream
+from playground.engine.text import TextTail
+
+
+class Sample:
+    """One text being written by one gang."""
+
+    def __init__(self, number: int, gang: Gang, request: Request, room: int) -> None:
+        self.number = number
+        self.gang = gang
+        self.text = TextTail(request.stop)
+        self.memory = request.chain.start()
+        """What the chain's stateful stages remember."""
+        self.num_written = 0
+        """Tokens drawn here; ``continued_ids`` are not counted."""
+        self.room = room
+        """Tokens it may write: ``max_tokens``, or what the context leaves."""
+        prompt = request.prompt_ids + request.continued_ids
+        self._num_seen = len(prompt)
+        # A tensor that grows in place: building one from an 8,000-token list each step would cost more than the draw.
+        self._seen = torch.empty(len(prompt) + room, dtype=torch.int64)
+        self._seen[: len(prompt)] = torch.tensor(prompt, dtype=torch.int64)
+
+    @property
+    def history(self) -> Tensor:
+        """int64[T] on the CPU: the prompt branch's tokens, prompt first, which is what penalties look at."""
+        return self._seen[: self._num_seen]
+
+    def write(self, token_id: int) -> None:
+        """The token was drawn: it is remembered, and owed to every lane."""
+        self._seen[self._num_seen] = token_id
+        self._num_seen += 1
+        self.num_written += 1
+        self.gang.owe(token_id)
+
+
+@dataclass(eq=False)
+class Job:
+    """A request or reading with what it holds in the engine."""
+
+    work: Request | Reading
+    stream: Stream
+    cost: Cost
+    """Of one slot."""
+    age: int = 0
+    """Order of arrival; the youngest has the highest."""
+    num_slots: int = 0
+    """Slots charged to the budget."""
+    root: Gang | None = None
+    """The lanes reading the prompt; later samples fork from them, the last one takes them over."""
+    root_rows: Tensor | None = None
+    """float32[branches, V] after the prompt, from which every sample draws its first token."""
+    samples: list[Sample] = field(default_factory=list)
+    num_started: int = 0
+    """Samples started so far."""
+
+    @property
+    def priority(self) -> Priority:
+        return self.work.priority
+
+    @property
+    def num_unstarted(self) -> int:
+        """Samples still to start; a reading has none."""
+        return 0 if isinstance(self.work, Reading) else self.work.num_samples - self.num_started
+
+    @property
+    def gangs(self) -> list[Gang]:
+        """Every gang that holds lanes."""
+        roots = [] if self.root is None else [self.root]
+        return roots + [sample.gang for sample in self.samples]
+
+    @property
+    def is_writing(self) -> bool:
+        """Its prompt is read, and what it owes is what it draws."""
+        return bool(self.samples)

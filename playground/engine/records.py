@@ -1,0 +1,122 @@
+"""What goes into the engine and what comes out: a Request or a Reading in, Steps and exactly one Done out.
+
+Knows nothing about threads, lanes or models: plain frozen values, safe to keep, compare and send.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from playground.sampling import Chain
+
+Priority = Literal["interactive", "bulk"]
+Reason = Literal["eos", "length", "stop", "cancelled", "error"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Text to write. With its Steps it is enough to recompute everything that happened."""
+
+    prompt_ids: tuple[int, ...]
+    chain: Chain = field(default_factory=Chain)
+    max_tokens: int = 64
+    seed: int = 0
+    negative_ids: tuple[int, ...] | None = None
+    """The second branch of guidance; None: the last token of the prompt, as in transformers."""
+    guidance_scale: float = 1.0
+    num_samples: int = 1
+    stop: tuple[str, ...] = ()
+    priority: Priority = "interactive"
+    session: str = ""
+    ignore_eos: bool = False
+    keep_rows: bool = True
+    """Put each step's logits rows into the store (the newest 16 of a stream stay)."""
+    continued_ids: tuple[int, ...] = ()
+    """Tokens already written or forced: they follow the prompt in both branches; the darts go on at their number."""
+    both_branches: bool = False
+    """Run the negative branch even at scale 1, because somebody looks at its row."""
+    first_sample: int = 0
+    """The number of the first sample, so that later samples of the same seed have darts of their own."""
+
+    @property
+    def negative_prompt_ids(self) -> tuple[int, ...]:
+        """The tokens the negative branch starts from."""
+        return self.prompt_ids[-1:] if self.negative_ids is None else self.negative_ids
+
+    @property
+    def branches(self) -> tuple[tuple[int, ...], ...]:
+        """The tokens each lane starts from: the prompt, and the negative where guidance needs it."""
+        prompt = self.prompt_ids + self.continued_ids
+        if self.guidance_scale == 1.0 and not self.both_branches:
+            return (prompt,)
+        return (prompt, self.negative_prompt_ids + self.continued_ids)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Rows to read from one teacher-forced text: ``keys[i]`` names the row that follows ``token_ids[first + i]``."""
+
+    token_ids: tuple[int, ...]
+    first: int
+    keys: tuple[str, ...]
+
+    @property
+    def wanted(self) -> range:
+        """Positions in ``token_ids`` whose rows are wanted."""
+        return range(self.first, self.first + len(self.keys))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Rows to put (back) into the store, by one teacher-forced pass a span; nothing is drawn."""
+
+    spans: tuple[Span, ...]
+    priority: Priority = "interactive"
+    session: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One drawn token and the scalars that outlive its logits rows.
+
+    *Model* is the prompt branch alone; *base* is after guidance, before the chain (at scale 1 the model itself);
+    *final* is what the token was drawn from.
+    """
+
+    index: int
+    """Place among the written tokens, ``continued_ids`` counted: the number of the dart."""
+    sample: int
+    token_id: int
+    text: str
+    """Text completed by this token: incomplete UTF-8 and the start of a stop string wait for what follows."""
+    logprob_base: float
+    """Nats, under the base."""
+    logprob_final: float
+    """Nats, under what the token was drawn from."""
+    entropy_bits: float
+    """Of the final distribution."""
+    base_entropy_bits: float
+    surprisal_bits: float
+    """Under the model, before guidance and chain."""
+    uniform: float
+    """The dart, in [0, 1)."""
+    row_key: str
+    """Names the prompt branch's row; the row itself may have left the store."""
+    negative_key: str | None = None
+    memory: tuple[Any, ...] = ()
+    """What the chain's stateful stages remembered when this token was drawn, one value a stage."""
+    end: Reason | None = None
+    """Why this sample ended here; None while it goes on."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """The last item of a stream; of a request with several samples, ``sample`` is the one that ended last.
+
+    A Reading that got all its rows ends with ``length``.
+    """
+
+    reason: Reason
+    message: str = ""
+    sample: int = 0

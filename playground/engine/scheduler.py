@@ -1,0 +1,155 @@
+"""Who runs: jobs are admitted when their memory fits, grow by slots, and give everything back when they end.
+
+Knows nothing about logits, chains or threads: the engine thread alone calls it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from playground.engine.budget import Budget, num_first_slots
+from playground.engine.gang import Gang, Lane, gang_of
+from playground.engine.job import Job, Sample
+from playground.engine.pace import Pace, shares
+from playground.engine.records import Reading, Request
+from playground.engine.waiting import Waiting
+from playground.models.backend import Backend, Chunk
+
+
+class Payment(NamedTuple):
+    """What one gang pays in one forward."""
+
+    job: Job
+    gang: Gang
+    chunks: list[Chunk]
+    is_prompt: bool
+    """It reads; otherwise it writes, one token a lane."""
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of logits the forward answers it with."""
+        return sum(len(chunk.rows) for chunk in self.chunks)
+
+
+class Scheduler:
+    """The running jobs and their lanes."""
+
+    def __init__(self, backend: Backend, budget: Budget, pace: Pace) -> None:
+        self.running: list[Job] = []
+        self._backend = backend
+        self._budget = budget
+        self._pace = pace
+        self._lane_ids = itertools.count()
+
+    def admit(self, waiting: Waiting) -> list[Job]:
+        """Start what fits, in the order of the queue; then let running jobs grow into what nobody waits for.
+
+        The head is never passed by a smaller job, so that a large one cannot starve.
+        """
+        started = []
+        while (job := waiting.head()) is not None:
+            num_slots = num_first_slots(job.work)
+            if not job.stream.done and not self._budget.fits(job.cost, num_slots, job.priority):
+                break
+            waiting.pop()
+            if not job.stream.done:
+                self._start(job, num_slots)
+                started.append(job)
+        if waiting.head() is None:
+            self._grow()
+        return started
+
+    def sweep(self) -> list[Job]:
+        """Free every job whose stream has ended, whoever ended it."""
+        ended = [job for job in self.running if job.stream.done]
+        for job in ended:
+            self.free(job)
+        return ended
+
+    def free(self, job: Job) -> None:
+        """Give back everything the job holds."""
+        for gang in job.gangs:
+            self._release(gang)
+        job.root, job.root_rows, job.samples = None, None, []
+        self._hold(job, 0)
+        self.running.remove(job)
+
+    def plan(self) -> list[Payment]:
+        """What every gang pays in the next forward: texts their token, prompts a share of what the pace allows."""
+        owing = [(job, gang) for job in self.running for gang in job.gangs if gang.num_owed]
+        writing = [pair for pair in owing if pair[1].settles_at_once]
+        reading = [pair for pair in owing if not pair[1].settles_at_once]
+        budget = self._pace.num_prompt_tokens(len(reading), len(writing))
+        given = shares([gang.num_owed for _, gang in reading], budget)
+        payments = [Payment(job, gang, gang.pay(gang.num_owed), False) for job, gang in writing]
+        payments += [Payment(*pair, pair[1].pay(share), True) for pair, share in zip(reading, given, strict=True)]
+        return [payment for payment in payments if payment.chunks]
+
+    def start_samples(self, job: Job) -> list[Sample]:
+        """Samples that draw their first token now from the shared prompt: one a free slot, the last on its lanes."""
+        assert isinstance(job.work, Request)
+        started: list[Sample] = []
+        while job.root is not None and job.num_unstarted:
+            if job.num_unstarted == 1:
+                gang, job.root = job.root, None
+            elif len(job.samples) < job.num_slots - 1:
+                gang = self._fork(job.root)
+            else:
+                break
+            sample = Sample(job.work.first_sample + job.num_started, gang, job.work, self._room(job.work))
+            job.samples.append(sample)
+            job.num_started += 1
+            started.append(sample)
+        return started
+
+    def end_sample(self, job: Job, sample: Sample, anyone_waiting: bool) -> None:
+        """Free the sample's lanes. Its slot stays for the job's next sample unless others wait for the room."""
+        self._release(sample.gang)
+        job.samples.remove(sample)
+        num_used = len(job.samples) + (job.root is not None)
+        if not job.num_unstarted:
+            self._hold(job, num_used)
+        elif anyone_waiting:
+            self._hold(job, max(2, num_used))
+
+    def restart(self, gangs: Sequence[Gang]) -> None:
+        """A forward has failed half-way: the backend forgets these lanes and their gangs owe everything again."""
+        for gang in gangs:
+            self._release(gang)
+            gang.restart()
+
+    def _start(self, job: Job, num_slots: int) -> None:
+        self._hold(job, num_slots)
+        if isinstance(job.work, Reading):
+            lanes = [Lane(next(self._lane_ids), list(span.token_ids), span.wanted) for span in job.work.spans]
+            job.root = Gang(lanes)
+        else:
+            job.root = gang_of([next(self._lane_ids) for _ in job.work.branches], job.work.branches)
+        job.stream.position = 0
+        self.running.append(job)
+
+    def _grow(self) -> None:
+        for job in self.running:
+            while job.num_slots < len(job.gangs) + job.num_unstarted and self._budget.fits(job.cost, 1, job.priority):
+                self._hold(job, job.num_slots + 1)
+
+    def _hold(self, job: Job, num_slots: int) -> None:
+        self._budget.take(job.cost, num_slots - job.num_slots, job.priority)
+        job.num_slots = num_slots
+
+    def _fork(self, root: Gang) -> Gang:
+        lanes = [Lane(next(self._lane_ids), list(lane.token_ids), num_paid=lane.num_paid) for lane in root.lanes]
+        for source, target in zip(root.lanes, lanes, strict=True):
+            self._backend.fork(source.id, target.id)
+        return Gang(lanes)
+
+    def _release(self, gang: Gang) -> None:
+        for lane in gang.lanes:
+            self._backend.release(lane.id)
+
+    def _room(self, request: Request) -> int:
+        """Tokens a sample may write. The last one is never fed back, hence the one more than the context holds."""
+        longest = max(map(len, request.branches))
+        return min(request.max_tokens, self._backend.max_context - longest + 1)
