@@ -21,6 +21,8 @@ from playground.sampling.fold import Candidates, fold
 from playground.sampling.sampler import Sampler
 from playground.sampling.sequences import Stages, common_sequence, numbered
 
+BLOCK = 200_000  # cells of one pass on a CPU: more no longer fit into its cache, which costs up to twice the time
+
 
 @dataclass(frozen=True)
 class Group:
@@ -44,7 +46,11 @@ class BatchPlan:
     """How a batch of chains is run, one chain a row. Made by ``stack``; results equal those of each row alone."""
 
     chains: tuple[Chain, ...]
-    groups: tuple[Group, ...]
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The passes, were memory no matter: as few as the orders of the chains allow."""
+        return groups(self.chains, len(self.chains))
 
     def apply(
         self,
@@ -56,9 +62,7 @@ class BatchPlan:
         """float[B,V] scores, nats -> float[B,V], removed = -inf; arguments as in ``Chain.apply``."""
         out = torch.empty_like(scores)
         for group, now in self._passes(scores, token_ids, prompt_length, state):
-            if len(self.groups) == 1:
-                return now.full()
-            out[list(group.rows)] = now.full()
+            out[list(group.rows)] = now.full().to(out.dtype)
         return out
 
     def draw(
@@ -69,7 +73,7 @@ class BatchPlan:
         prompt_length: int | Sequence[int] = 0,
         state: States | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """``apply``, then one dart a row, float64[B] -> token ids int64[B] and their log-probabilities float64[B], nats.
+        """``apply``, then one dart a row, float64[B] -> token ids int64[B], log-probabilities float64[B], nats.
 
         The same tokens as ``draw(apply(...), u)``, without spreading the survivors over the vocabulary again.
         """
@@ -89,18 +93,29 @@ class BatchPlan:
         scores = scores if scores.dtype == torch.float64 else scores.float()
         context = Context.of(scores, token_ids, prompt_length)
         states = [chain.start() for chain in self.chains] if state is None else state
-        for group in self.groups:
-            if len(self.groups) == 1:
-                now = Candidates(scores, context)
-            else:
-                now = Candidates(scores[list(group.rows)], context.at(group.rows))
+        rows_at_once = len(self.chains) if scores.is_cuda else max(1, BLOCK // scores.shape[1])
+        for group in groups(self.chains, rows_at_once):
+            now = Candidates(scores[list(group.rows)], context.at(group.rows))
             yield group, fold(group.samplers, now, group.states(states))
 
 
+def stack(chains: Sequence[Chain]) -> BatchPlan:
+    """The plan of a batch, one chain a row. What it works out is kept: the same users return in the next step."""
+    return BatchPlan(tuple(chains))
+
+
 @lru_cache(maxsize=512)
-def stack(chains: tuple[Chain, ...]) -> BatchPlan:
-    """The plan of a batch, one chain a row; kept, since the same users usually return in the next step."""
-    pools: list[tuple[Stages, list[int]]] = []  # a common sequence, and the rows that follow it
+def groups(chains: tuple[Chain, ...], rows_at_once: int) -> tuple[Group, ...]:
+    """The rows shared out into passes of at most ``rows_at_once`` rows."""
+    passes = []
+    for common, rows in _pools(chains):
+        passes += [_group(chains, common, rows[at : at + rows_at_once]) for at in range(0, len(rows), rows_at_once)]
+    return tuple(passes)
+
+
+def _pools(chains: Sequence[Chain]) -> list[tuple[Stages, list[int]]]:
+    """Common sequences of stages, and the rows that follow each; a row joins the first that it fits."""
+    pools: list[tuple[Stages, list[int]]] = []
     for row, chain in enumerate(chains):
         stages = numbered(chain.samplers)
         for number, (common, rows) in enumerate(pools):
@@ -109,11 +124,13 @@ def stack(chains: tuple[Chain, ...]) -> BatchPlan:
                 break
         else:
             pools.append((stages, [row]))
-    return BatchPlan(chains, tuple(_group(chains, common, rows) for common, rows in pools))
+    return pools
 
 
 def _group(chains: Sequence[Chain], common: Stages, rows: Sequence[int]) -> Group:
+    """One pass. A stage that only rows of another pass have is left out."""
     own = [numbered(chains[row].samplers) for row in rows]
+    common = {key: stage for key, stage in common.items() if any(key in stages for stages in own)}
     places = tuple(tuple(stages[key].place if key in stages else None for key in common) for stages in own)
     samplers = tuple(_merged([stages[key].sampler if key in stages else None for stages in own]) for key in common)
     return Group(tuple(rows), samplers, places)
