@@ -4,6 +4,7 @@ Knows nothing about charts, pages or lessons; it is the only home of threads tha
 """
 
 from playground.engine.engine import Engine
+from playground.engine.host import EngineHost, one_thread_worker
 from playground.engine.records import Done, Reading, Request, Span, Step
 from playground.engine.refilling import around
 from playground.engine.status import Status
@@ -13,6 +14,7 @@ from playground.engine.writing import chat_ids, request_for, text_ids
 __all__ = [
     "Done",
     "Engine",
+    "EngineHost",
     "Reading",
     "Request",
     "Span",
@@ -21,6 +23,7 @@ __all__ = [
     "Stream",
     "around",
     "chat_ids",
+    "one_thread_worker",
     "request_for",
     "text_ids",
 ]

@@ -77,12 +77,15 @@ def _decide(asks: Sequence[Ask], model: Tensor, negative: Tensor) -> list[Decisi
     )
     token_ids = draw(final, torch.tensor([ask.uniform for ask in asks], dtype=torch.float64))
     figures = _figures(token_ids, model, base, final)
-    # The one transfer of a step: seven numbers a row, never [B,V].
+    # The one transfer of a step: six numbers a row, never [B,V].
     lines = torch.stack([token_ids.double(), *figures], dim=1).tolist()
     if any(value != value for line in lines for value in line):
         raise PlaygroundError("The model's scores for this text are not numbers, so nothing can be drawn from them.")
     memories = [_remember(ask, base[row], int(lines[row][0])) for row, ask in enumerate(asks)]
-    return [Decision(int(line[0]), *line[1:], memory) for line, memory in zip(lines, memories, strict=True)]
+    return [
+        Decision(int(token_id), log_base, log_final, bits, base_bits, surprisal, memory)
+        for (token_id, log_base, log_final, bits, base_bits, surprisal), memory in zip(lines, memories, strict=True)
+    ]
 
 
 def _guided(asks: Sequence[Ask], model: Tensor, negative: Tensor) -> Tensor:

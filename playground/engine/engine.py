@@ -157,6 +157,7 @@ class Engine:
         with self._news:
             num_interactive, num_bulk = (self._waiting.num_waiting(line) for line in ("interactive", "bulk"))
             running = list(self._scheduler.running)
+        guidance = self._meter.guidance_ms()
         return Status(
             num_waiting_interactive=num_interactive,
             num_waiting_bulk=num_bulk,
@@ -164,7 +165,8 @@ class Engine:
             num_users_generating=len({job.work.session or job.stream.id for job in running}),
             tokens_per_s=self._meter.tokens_per_s(),
             step_ms=self._meter.step_ms(),
-            guidance_cost=self._meter.guidance_cost(),
+            guidance_cost=None if guidance is None else guidance[0] / guidance[1],
+            guidance_cost_ms=self.guidance_cost_ms,
             num_lanes_used=sum(self._budget.lanes_used.values()),
             num_lanes=self._budget.num_lanes,
             kv_bytes_used=self._budget.bytes_used,
@@ -173,6 +175,12 @@ class Engine:
             num_rows_kept=self.store.num_rows,
             num_threads=self.num_threads,
         )
+
+    @property
+    def guidance_cost_ms(self) -> float | None:
+        """Milliseconds that the negative rows add to a step; None until steps with and without were measured."""
+        guidance = self._meter.guidance_ms()
+        return None if guidance is None else guidance[0] - guidance[1]
 
     def close(self) -> None:
         """End every stream and the thread."""

@@ -69,13 +69,13 @@ class Meter:
         with self._lock:
             return dict(self._step_ms)
 
-    def guidance_cost(self) -> float | None:
-        """How many times longer a step takes because of the negative rows; None until both were measured."""
+    def guidance_ms(self) -> tuple[float, float] | None:
+        """Milliseconds of a forward with the negative rows and of one without; None until both were measured."""
         with self._lock:
             if self._last_guided is None:
                 return None
             with_rows, without = (self._write_ms.get(num_rows) for num_rows in self._last_guided)
-            return with_rows / without if with_rows and without else None
+            return (with_rows, without) if with_rows and without else None
 
     def _forget(self) -> None:
         while self._recent and self._recent[0][0] < time.monotonic() - WINDOW_S:

@@ -5,12 +5,11 @@ Knows nothing about how they come about.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TypedDict
 
 
-@dataclass(frozen=True)
-class Status:
-    """Plain numbers; ``dataclasses.asdict`` makes them JSON."""
+class Status(TypedDict):
+    """Plain numbers, JSON as they are."""
 
     num_waiting_interactive: int
     num_waiting_bulk: int
@@ -23,6 +22,8 @@ class Status:
     """Milliseconds of a recent step: ``forward``, ``chain``, ``transfer``."""
     guidance_cost: float | None
     """How many times longer a step takes with the negative rows in it; None until both were measured."""
+    guidance_cost_ms: float | None
+    """The same as milliseconds added to a step."""
     num_lanes_used: int
     num_lanes: int
     kv_bytes_used: int
