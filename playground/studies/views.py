@@ -18,11 +18,13 @@ class Fragment(TypedDict, total=False):
     kind: Literal["text", "figure", "token"]
 
 
-class Cut(TypedDict):
-    """A stage's cut as geometry: ``rank`` vertical line, ``probability`` horizontal line, ``cumulative`` staircase."""
+class CutView(TypedDict):
+    """A stage's cut as geometry: ``rank`` vertical line, ``probability`` horizontal line, ``cumulative`` staircase
+    level, ``band`` two horizontal lines (value and high), ``none``."""
 
-    axis: Literal["rank", "probability", "cumulative", "none"]
-    value: float
+    axis: str
+    value: float | None
+    high: float | None
 
 
 class StageView(TypedDict):
@@ -33,11 +35,15 @@ class StageView(TypedDict):
     name: str
     title: str
     kind: str
+    on: bool
+    """Off: the card keeps its place and passes its input through."""
     params: dict[str, float | str]
     """Its parameters as shown."""
-    before: list[float]
+    before: list[float | None]
     """log10 p at each of PipelineView.ranks, as it arrives (removed: null)."""
-    after: list[float]
+    cumulative: list[float]
+    """Cumulative mass at each of the ranks as it arrives, where the cut is on the cumulative axis; else empty."""
+    after: list[float | None]
     """The same as it leaves; null where the stage (or an earlier one) removed the token."""
     support_before: int
     support: int
@@ -49,7 +55,7 @@ class StageView(TypedDict):
     kl_bits: float
     mass_alive: float
     """Share of the guided distribution's mass on tokens still alive after this stage: the ribbon's width."""
-    cut: Cut
+    cut: CutView
     note: str
     """What a stateful or random stage must say, else empty."""
 
@@ -65,6 +71,9 @@ class RowView(TypedDict):
     removed_by: str
     """Stage id, empty where it survives."""
     drawn: bool
+    """The dart hits it under the present settings."""
+    chosen: bool
+    """The text has it here."""
     pinned: bool
     journey: list[float]
     """p after the base and after each stage, in the strip's order (guidance first where it is on)."""

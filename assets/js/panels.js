@@ -1,0 +1,160 @@
+// The fixed furniture of the page: panels, headings, buttons. Built once, filled by the drawn modules.
+
+/** el("p", {class: "x", onclick: f}, child, "text"): text always goes in as text. */
+export function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child != null));
+  return node;
+}
+
+const fill = (id, ...children) => document.getElementById(id).replaceChildren(...children);
+
+export function top(model) {
+  const state = el("span", { id: "pg-model", class: "pg-quiet" }, model);
+  const people = el("span", { id: "pg-people", class: "pg-quiet", "aria-live": "off" });
+  const theme = el("button", { class: "pg-plain", id: "pg-theme", type: "button", title: "Light or dark",
+    "aria-label": "Switch between light and dark" }, "◐");
+  fill("pg-top",
+    el("header", { class: "pg-header" },
+      el("h1", {}, "Decoding Playground"),
+      el("p", { class: "pg-tagline" }, "See and steer how a language model picks its next token."),
+      el("span", { class: "pg-header-right" }, state, people, theme)),
+    el("div", { id: "pg-loading", class: "pg-loading", hidden: true, role: "status" },
+      el("progress", { max: "1", value: "0", "aria-label": "Loading the model" }), el("span", {})),
+    el("div", { id: "pg-problem", class: "pg-problem", hidden: true, role: "alert" },
+      el("span", {}), el("button", { type: "button", class: "pg-plain", "aria-label": "Dismiss",
+        onclick: (event) => { event.currentTarget.parentNode.hidden = true; } }, "✕")));
+  return { state, people, theme };
+}
+
+export function toolbar(orders, handlers) {
+  const select = el("select", { id: "pg-order", "aria-label": "Order of the stages, as in an engine" },
+    el("option", { value: "" }, "own order"), ...orders.map((name) => el("option", { value: name }, name)));
+  select.addEventListener("change", () => select.value && handlers.order(select.value));
+  const modes = el("div", { class: "pg-segment", role: "radiogroup", "aria-label": "Mode" });
+  for (const [mode, words] of [["completion", "Completion"], ["chat", "Chat"]]) {
+    modes.append(el("button", { type: "button", role: "radio", id: `pg-mode-${mode}`,
+      "aria-checked": String(mode === "completion"), onclick: () => handlers.mode(mode) }, words));
+  }
+  fill("pg-toolbar",
+    el("div", { class: "pg-toolbar" }, modes,
+      el("label", { class: "pg-quiet" }, "Order ", select),
+      el("button", { type: "button", id: "pg-neutralise", class: "pg-button", onclick: handlers.neutralise },
+        "Neutralise"),
+      el("span", { id: "pg-axis-note", class: "pg-quiet pg-right" })));
+  return { select };
+}
+
+export function examples(list, choose) {
+  const watch = el("p", { class: "pg-watch pg-quiet", id: "pg-watch", "aria-live": "polite" });
+  const groups = new Map();
+  for (const example of list) {
+    const chip = el("button", { type: "button", class: "pg-chip", title: example.watch,
+      onclick: () => { watch.textContent = example.watch; choose(example); } }, example.title);
+    const name = example.group ?? example.title;
+    if (!groups.has(name)) groups.set(name, el("span", { class: "pg-chips" }));
+    groups.get(name).append(chip);
+  }
+  fill("pg-examples", el("div", { class: "pg-examples", role: "group", "aria-label": "Examples" },
+    ...groups.values()), watch);
+}
+
+export function cardHead(node, { id, title, summary, formula, movable, onRemove }) {
+  const help = [summary, formula].filter(Boolean).join("\n");
+  const grip = movable ? el("button", { type: "button", class: "pg-grip", title: "Drag, or use the arrow keys; " +
+    "Delete takes the stage off the strip", "aria-label": `Move ${title}` }, "⠿") : null;
+  const drawing = el("div", { class: "pg-card-drawing" });
+  node.replaceChildren(
+    el("div", { class: "pg-card-title" }, grip, el("strong", { title: help }, title),
+      movable ? el("button", { type: "button", class: "pg-plain pg-card-remove", title: "Take off the strip",
+        "aria-label": `Take ${title} off the strip`, onclick: () => onRemove(id) }, "✕") : null),
+    drawing);
+  return { grip, drawing };
+}
+
+export function addStage(pipeline, names, registry, choose) {
+  const select = el("select", { id: "pg-add-stage", "aria-label": "Add a stage" }, el("option", { value: "" }, "＋ Add a stage"),
+    ...names.map((name) => el("option", { value: name, title: registry[name].summary }, registry[name].title)));
+  select.addEventListener("change", () => {
+    if (select.value) choose(select.value);
+    select.value = "";
+  });
+  pipeline.append(el("div", { class: "pg-add", style: "order: 900" }, select));
+}
+
+export function textPanel(handlers) {
+  const node = el("div", { class: "pg-tokens-host", id: "tokens" });
+  const button = (words, title, handler, id) =>
+    el("button", { type: "button", class: "pg-button", title, id, onclick: handler }, words);
+  fill("pg-text-panel",
+    el("section", { class: "pg-panel", "aria-label": "Text" },
+      el("h2", {}, "Text ", el("span", { class: "pg-quiet" },
+        "shaded where the model was surprised; click a token to open its step"),
+        el("span", { id: "pg-run", class: "pg-quiet pg-right", role: "status" })),
+      node,
+      el("div", { id: "timeline", class: "pg-plot", "aria-label": "Entropy and surprisal along the text", role: "img" }),
+      el("div", { class: "pg-buttons" },
+        button("◂", "Previous step", () => handlers.step(-1), "pg-previous"),
+        button("▸", "Next step", () => handlers.step(1), "pg-next"),
+        button("uncertain ⤓", "Jump to the next uncertain step", handlers.uncertain, "pg-uncertain"),
+        button("surprise ⤓", "Jump to the next surprising token", handlers.surprise, "pg-surprise"),
+        button("back to the end", "The distribution after the last token", handlers.end, "pg-end"),
+        el("span", { class: "pg-quiet pg-right pg-legend" }, el("i", { class: "pg-key-line" }), " entropy ",
+          el("i", { class: "pg-key-bar" }), " surprisal, bits, of the unmodified model"))));
+  return node;
+}
+
+export function distributionPanel(handlers) {
+  const segment = el("div", { class: "pg-segment", role: "radiogroup", "aria-label": "Scale of the chart" });
+  for (const scale of ["linear", "log", "rank"]) {
+    segment.append(el("button", { type: "button", role: "radio", "aria-checked": String(scale === "linear"),
+      "data-scale": scale, onclick: () => handlers.scale(scale) }, scale));
+  }
+  const headline = el("div", { id: "pg-headline" });
+  const rows = el("div", { id: "distribution" });
+  const plot = el("div", { id: "pg-rank-plot", class: "pg-plot", hidden: true, role: "img",
+    "aria-label": "Probability against rank over the whole vocabulary, with every threshold" });
+  const ruler = el("div", { id: "pg-ruler" });
+  fill("pg-distribution-panel",
+    el("section", { class: "pg-panel", "aria-label": "Next-token distribution" },
+      el("h2", {}, el("span", { id: "pg-after" }), el("span", { class: "pg-legend pg-quiet" },
+        el("i", { class: "pg-key-raw" }), " model ", el("i", { class: "pg-key-final" }), " after the pipeline"), segment),
+      headline, rows, plot,
+      el("h3", {}, "The dart"), ruler));
+  return { headline, rows, plot, ruler, segment };
+}
+
+export function guidancePanel(onScalePlot) {
+  const marks = el("div", { id: "pg-guidance" });
+  const plot = el("div", { id: "pg-scale-plot", class: "pg-plot", role: "img",
+    "aria-label": "Probability of the leading tokens against the guidance scale" });
+  const rendered = el("div", { class: "pg-rendered" });
+  const details = el("details", { id: "pg-scale-details" },
+    el("summary", {}, "p(token) against the scale, and the two prompts as the model reads them"), plot, rendered);
+  details.addEventListener("toggle", () => details.open && onScalePlot());
+  fill("pg-guidance-panel",
+    el("section", { class: "pg-panel", "aria-label": "What guidance changed" },
+      el("h2", {}, "What guidance changed ", el("span", { id: "pg-formula", class: "pg-quiet" })),
+      marks, details));
+  return { marks, plot, details, rendered };
+}
+
+export function inspectorPanel(onOpen) {
+  const table = el("div", { id: "pg-table" });
+  const details = el("details", { id: "pg-inspector" }, el("summary", {}, "Inspector: the numbers behind the picture"),
+    el("div", { class: "pg-table-scroll" }, table));
+  details.addEventListener("toggle", () => details.open && onOpen());
+  fill("pg-inspector-panel", details);
+  return { table, details };
+}
+
+export const sentenceNode = () => {
+  const node = el("p", { id: "sentence", class: "pg-say", "aria-live": "polite" });
+  fill("pg-sentence", node);
+  return node;
+};

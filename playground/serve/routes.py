@@ -1,0 +1,89 @@
+"""The page's own light routes: JSON in, views out, away from Gradio's queue.
+
+Knows nothing about what is computed: every route asks the desk and turns its errors into statuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from playground.errors import PlaygroundError
+from playground.ui.desk import Desk
+from playground.ui.session import Session
+
+SESSION_HEADER = "X-PG-Session"
+Answer = Callable[[Request], Awaitable[Any]]
+
+
+def routes(desk: Desk) -> list[BaseRoute]:
+    """All routes under /pg/v1, and /healthz."""
+
+    def session(request: Request) -> Session:
+        return desk.sessions.get(request.headers.get(SESSION_HEADER))
+
+    async def open_session(request: Request) -> Any:
+        return await desk.open()
+
+    async def status(request: Request) -> Any:
+        return desk.status()
+
+    async def next_view(request: Request) -> Any:
+        return await desk.next(session(request), await body(request))
+
+    async def trace(request: Request) -> Any:
+        return await desk.trace(session(request), await body(request))
+
+    async def scale(request: Request) -> Any:
+        return await desk.scale_figure(session(request), await body(request))
+
+    async def step(request: Request) -> Any:
+        return await desk.step(session(request), request.path_params["key"])
+
+    async def generation(request: Request) -> Any:
+        start = request.query_params.get("from", "0")
+        if not start.isdecimal() or len(start) > 8:
+            raise PlaygroundError("from must be a whole number.")
+        return session(request).generation(request.path_params["id"]).delta(int(start))
+
+    async def timeline(request: Request) -> Any:
+        return desk.timeline_figure(session(request), request.path_params["id"])
+
+    async def health(request: Request) -> Any:
+        return {"state": desk.host.status.state}
+
+    return [
+        _route("/pg/v1/session", open_session, "POST"), _route("/pg/v1/status", status, "GET"),
+        _route("/pg/v1/next", next_view, "POST"), _route("/pg/v1/trace", trace, "POST"),
+        _route("/pg/v1/scale", scale, "POST"), _route("/pg/v1/steps/{key}", step, "GET"),
+        _route("/pg/v1/generations/{id}", generation, "GET"),
+        _route("/pg/v1/generations/{id}/timeline", timeline, "GET"), _route("/healthz", health, "GET"),
+    ]
+
+
+async def body(request: Request) -> Any:
+    """The JSON body. orjson refuses NaN, infinities and unpaired surrogates by itself."""
+    try:
+        return orjson.loads(await request.body())
+    except orjson.JSONDecodeError as error:
+        raise PlaygroundError(f"The body is not valid JSON: {error}.") from None
+
+
+def _route(path: str, answer: Answer, method: str) -> Route:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return _json(await answer(request), 200)
+        except PlaygroundError as error:
+            return _json({"error": str(error)}, error.status)
+
+    return Route(path, endpoint, methods=[method])
+
+
+def _json(answer: Any, status: int) -> Response:
+    content = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(content, status, media_type="application/json", headers={"Cache-Control": "no-store"})

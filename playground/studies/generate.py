@@ -1,0 +1,101 @@
+"""Generate: a stream of steps as a growing text, told to the page in batched deltas with sequence numbers.
+
+Knows nothing about pages or HTTP. The record keeps token ids and scalars; rows stay in the engine's store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from playground.engine import Engine, Request, Step, Stream
+from playground.errors import PlaygroundError
+from playground.models import Vocabulary
+from playground.studies.inspect import Place, token_texts
+from playground.studies.prompts import EncodedPrompt
+from playground.studies.views import TokenView
+
+INTERVAL_S, OVERLAP = 0.05, 8
+
+
+@dataclass
+class Generation:
+    """One text being written: the request, its steps so far, and what the page shows of them."""
+
+    id: str
+    request: Request
+    encoded: EncodedPrompt
+    steps: list[Step] = field(default_factory=list)
+    tokens: list[TokenView] = field(default_factory=list)
+    done: bool = False
+    _pending: list[bytes] = field(default_factory=list)
+
+    def add(self, step: Step, vocabulary: Vocabulary) -> None:
+        """Append one step; its text is what it completes, so that the pieces join to the text."""
+        self._pending.append(vocabulary.piece(step.token_id))
+        text = token_texts(self._pending)[-1]
+        if text:
+            self._pending.clear()
+        self.steps.append(step)
+        self.tokens.append(TokenView(
+            index=step.index, token_id=step.token_id, text=text, label=vocabulary.label(step.token_id), prompt=False,
+            special=not vocabulary.piece(step.token_id), key=f"{self.id}.{step.index}",
+            surprisal_bits=step.surprisal_bits, entropy_bits=step.entropy_bits, p_raw=2.0**-step.surprisal_bits,
+            p_final=_exp(step.logprob_final)))
+
+    def place(self, index: int) -> Place:
+        """The place before token ``index``; ``len(steps)`` is the end. PlaygroundError (404) beyond it."""
+        if not 0 <= index <= len(self.steps):
+            raise PlaygroundError(f"This text has no step {index}.", status=404)
+        chosen = self.steps[index].token_id if index < len(self.steps) else None
+        row_key = self.steps[index].row_key if index < len(self.steps) else f"{self.id}-end-{index}"
+        negative_key = self.steps[index].negative_key if index < len(self.steps) else None
+        return Place(f"{self.id}.{index}", self.request.prompt_ids, row_key, self.encoded.negative_ids,
+                     negative_key or f"{row_key}-negative", self.encoded.negative_label,
+                     self.encoded.negative_is_text, tuple(step.token_id for step in self.steps[:index]),
+                     self.request.seed, chosen, at_end=chosen is None)
+
+    def delta(self, start: int, status: str = "", error: str = "") -> dict[str, Any]:
+        """Tokens from ``start`` on, with their place, so that a lost message shows as a gap."""
+        return {"generation": self.id, "at": start, "tokens": self.tokens[start:], "done": self.done,
+                "status": status, "error": error, "view_key": f"{self.id}.{len(self.steps)}" if self.done else ""}
+
+
+async def deltas(engine: Engine, generation: Generation, stream: Stream) -> AsyncIterator[dict[str, Any]]:
+    """The stream as at most 20 deltas a second, each overlapping the last; closing it cancels the request."""
+    vocabulary = engine.model.backend.vocabulary
+    sent, last_s, started_s = 0, 0.0, 0.0
+    try:
+        if stream.position:
+            yield generation.delta(0, status=f"place {stream.position} in the queue")
+        async for item in stream:
+            if isinstance(item, Step):
+                generation.add(item, vocabulary)
+                started_s = started_s or time.perf_counter()
+            if time.perf_counter() - last_s >= INTERVAL_S:
+                last_s = time.perf_counter()
+                yield generation.delta(max(0, sent - OVERLAP), _pace(generation, started_s))
+                sent = len(generation.tokens)
+        generation.done = True
+        done = stream.done
+        error = done.message if done and done.reason == "error" else ""
+        reason = {"eos": "ended by itself", "length": "length reached", "stop": "stop string",
+                  "cancelled": "stopped", "error": "failed"}.get(done.reason if done else "", "")
+        yield generation.delta(max(0, sent - OVERLAP), f"{_pace(generation, started_s)} · {reason}", error)
+    finally:
+        generation.done = True
+        stream.cancel()
+
+
+def _pace(generation: Generation, started_s: float) -> str:
+    elapsed = time.perf_counter() - started_s
+    count = len(generation.tokens)
+    if not started_s or elapsed <= 0 or count < 2:
+        return f"{count} tokens"
+    return f"{count} tokens · {(count - 1) / elapsed:.0f} a second"
+
+
+def _exp(log_probability: float) -> float:
+    return 2.718281828459045**log_probability

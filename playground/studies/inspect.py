@@ -1,0 +1,181 @@
+"""Inspect: a place in a text, the rows stored for it, and how to get them back when they have left the store.
+
+Knows nothing about pages or HTTP. A place is a value: with the model it is enough to recompute everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from playground.engine import Engine, EngineHost, Reading, Span
+from playground.errors import PlaygroundError
+from playground.models import Vocabulary
+from playground.studies.first_view import FirstView
+from playground.studies.pipeline import Knobs, StepRows, base_order, pipeline_view
+from playground.studies.prompts import EncodedPrompt
+from playground.studies.views import PipelineView, TokenView
+
+T = TypeVar("T")
+NUM_TITLE_TOKENS = 6
+NUM_ORDERS = 64
+FIRST_PROMPT, FIRST_NEGATIVE = "first-prompt", "first-negative"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a distribution stands: after ``prompt_ids`` and the tokens generated so far."""
+
+    key: str
+    prompt_ids: tuple[int, ...]
+    row_key: str
+    negative_ids: tuple[int, ...] | None = None
+    """What the negative branch starts from; None: this place has no negative branch."""
+    negative_key: str = ""
+    negative_label: str = ""
+    negative_is_text: bool = False
+    generated: tuple[int, ...] = ()
+    seed: int | None = None
+    """None: the page's own seed (nothing was generated here yet)."""
+    chosen: int | None = None
+    at_end: bool = True
+
+    @property
+    def history(self) -> tuple[int, ...]:
+        return self.prompt_ids + self.generated
+
+
+class RowsMissing(Exception):
+    """The rows of a place are not stored (any more); ``negative_only`` where just the second branch lacks."""
+
+
+@dataclass
+class Inspector:
+    """Reads places: rows from the store, views from rows. One worker thread does all chart maths."""
+
+    host: EngineHost
+    first: FirstView | None
+    worker: Executor
+    _orders: OrderedDict[str, NDArray[np.int64]] = field(default_factory=OrderedDict)
+
+    @property
+    def vocabulary(self) -> Vocabulary | FirstView:
+        """The model's, or before it is there the first view's labels."""
+        if self.host.status.state == "ready" or self.first is None:
+            return self.host.engine.model.backend.vocabulary
+        return self.first
+
+    async def next(self, encoded: EncodedPrompt, session: str) -> Place:
+        """Run the model once on both branches of a prompt; the place after its last token."""
+        key = secrets.token_hex(16)
+        place = Place(key, encoded.prompt_ids, f"{key}:prompt", encoded.negative_ids, f"{key}:negative",
+                      encoded.negative_label, encoded.negative_is_text)
+        await self.refill(place, session)
+        return place
+
+    def first_place(self) -> Place | None:
+        """The precomputed first view as a place of its own, under a key nobody else has."""
+        if self.first is None:
+            return None
+        ids = self.first.prompt_ids
+        return Place(secrets.token_hex(16), ids, FIRST_PROMPT, ids[-1:], FIRST_NEGATIVE, self.first.label(ids[-1]))
+
+    async def refill(self, place: Place, session: str) -> None:
+        """One teacher-forced pass that stores both rows of a place."""
+        spans = [Span(place.history, len(place.history) - 1, (place.row_key,))]
+        if place.negative_ids is not None:
+            negative = place.negative_ids + place.generated
+            spans.append(Span(negative, len(negative) - 1, (place.negative_key,)))
+        await run(self.host.engine, Reading(tuple(spans), session=session))
+
+    async def view(self, place: Place, knobs: Knobs, seed: int) -> PipelineView:
+        """The picture of a place under some knobs. Raises RowsMissing; never calls the model."""
+        return await self.on_worker(lambda: self._view(place, knobs, seed))
+
+    async def on_worker(self, work: Callable[[], T]) -> T:
+        """Run chart maths on the one thread that does it."""
+        return await asyncio.get_running_loop().run_in_executor(self.worker, work)
+
+    def rows(self, place: Place, scale: float, seed: int) -> StepRows:
+        """The stored rows of a place (worker thread). ``scale`` other than 1 needs the negative one."""
+        prompt = self._row(place.row_key)
+        negative = self._row(place.negative_key) if place.negative_ids is not None else None
+        if prompt is None or (negative is None and scale != 1.0 and place.negative_ids is not None):
+            raise RowsMissing()
+        vocabulary = self.vocabulary
+        title = "".join(vocabulary.label(token) for token in place.history[-NUM_TITLE_TOKENS:])
+        if len(place.history) > NUM_TITLE_TOKENS:
+            title = "…" + title
+        engine = self.host.engine if self.host.status.state == "ready" else None
+        return StepRows(
+            place.key, prompt, negative, torch.tensor(place.history), len(place.prompt_ids), len(place.generated),
+            title.replace("␣", " "), seed if place.seed is None else place.seed, place.at_end,
+            bool(engine and place.generated and engine.store.is_recomputed(place.row_key)), place.chosen,
+            place.negative_label, place.negative_is_text, engine.guidance_cost_ms if engine else None,
+            self._order(place.row_key, prompt))
+
+    def _view(self, place: Place, knobs: Knobs, seed: int) -> PipelineView:
+        if place.negative_ids is None:
+            knobs = replace(knobs, scale=1.0)
+        return pipeline_view(self.rows(place, knobs.scale, seed), knobs, self.vocabulary)  # type: ignore[arg-type]
+
+    def _row(self, key: str) -> torch.Tensor | None:
+        if self.first is not None and key in (FIRST_PROMPT, FIRST_NEGATIVE):
+            return self.first.prompt if key == FIRST_PROMPT else self.first.negative
+        return self.host.engine.store.get(key)
+
+    def _order(self, key: str, row: torch.Tensor) -> NDArray[np.int64]:
+        """The rank order of a row: the one full sort a step costs, done once and shared by every later drag."""
+        if key not in self._orders:
+            self._orders[key] = base_order(row)
+            while len(self._orders) > NUM_ORDERS:
+                self._orders.popitem(last=False)
+        self._orders.move_to_end(key)
+        return self._orders[key]
+
+
+async def run(engine: Engine, work: Any) -> None:
+    """Submit a reading and wait for its end; its failure becomes a PlaygroundError."""
+    stream = engine.submit(work)
+    try:
+        async for _ in stream:
+            pass
+    finally:
+        stream.cancel()
+    done = stream.done
+    if done is not None and done.reason == "error":
+        raise PlaygroundError(done.message, status=503)
+
+
+def prompt_tokens(place: Place, vocabulary: Any) -> list[TokenView]:
+    """The prompt's tokens as the text panel shows them; each opens the distribution it was chosen from."""
+    texts = token_texts([vocabulary.piece(token) for token in place.prompt_ids])
+    return [TokenView(index=index, token_id=token, text=text, label=vocabulary.label(token), prompt=True,
+                      special=not vocabulary.piece(token), key=f"{place.key}@{index}" if index else "",
+                      surprisal_bits=None, entropy_bits=None, p_raw=None, p_final=None)
+            for index, (token, text) in enumerate(zip(place.prompt_ids, texts, strict=True))]
+
+
+def token_texts(pieces: list[bytes]) -> list[str]:
+    """The text each token adds; a character split over several tokens goes to the one that completes it."""
+    texts, waiting = [], b""
+    for piece in pieces:
+        waiting += piece
+        text = waiting.decode("utf-8", errors="ignore")
+        if text.encode() == waiting:
+            texts.append(text)
+            waiting = b""
+        else:
+            texts.append("")
+            if len(waiting) > 4:  # no UTF-8 character is longer: these bytes never become text
+                waiting = b""
+    return texts

@@ -1,0 +1,46 @@
+"""The Gradio app: the page's components and the few events that must go through Gradio's queue.
+
+Knows nothing about models: every event asks the desk. A drag never comes here; it takes the page's own routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import gradio as gr
+
+from playground.errors import PlaygroundError
+from playground.ui.desk import Desk
+from playground.ui.endpoints import add_endpoints
+from playground.ui.page import build_page
+
+TITLE = "Decoding Playground"
+
+
+def build_app(desk: Desk) -> gr.Blocks:
+    """The whole page, wired."""
+
+    async def generate(body: dict[str, Any], request: gr.Request) -> AsyncIterator[dict[str, Any]]:
+        try:
+            session = desk.sessions.get(body.get("session") if isinstance(body, dict) else None)
+            desk.sessions.tie(request.session_hash, session)
+            async for delta in desk.generate(session, body):
+                yield delta
+        except PlaygroundError as error:
+            yield {"generation": "none", "at": 0, "tokens": [], "done": True, "status": "", "error": str(error)}
+
+    def leave(request: gr.Request) -> None:
+        desk.leave(request.session_hash)
+
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as demo:
+        page = build_page(desk.settings.max_tokens)
+        running = page.generate.click(
+            generate, [page.request], [page.stream], js="() => [window.PG.request()]", show_progress="hidden",
+            api_visibility="private", concurrency_id="engine", concurrency_limit=desk.settings.max_queue)
+        page.stop.click(None, None, None, cancels=[running], api_visibility="private",
+                        js="() => { window.PG.stopped(); }")
+        add_endpoints(desk)
+        demo.unload(leave)
+    demo.queue(max_size=desk.settings.max_queue, default_concurrency_limit=desk.settings.max_queue)
+    return demo

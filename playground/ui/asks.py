@@ -1,0 +1,95 @@
+"""What the page and the API may ask, checked: JSON of strangers in, frozen requests out.
+
+Knows nothing about HTTP or Gradio. Every number is checked for type, finiteness and range; nothing is trusted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from playground.errors import PlaygroundError
+from playground.studies.pipeline import Knobs
+from playground.studies.prompts import Prompt
+from playground.studies.strip import Strip
+
+MAX_SCALE = 20.0
+MAX_PINS, MAX_STOPS, MAX_STOP_CHARS = 64, 8, 200
+
+
+def mapping(body: Any) -> Mapping[str, Any]:
+    if not isinstance(body, Mapping):
+        raise PlaygroundError("The request must be a JSON object.")
+    return body
+
+
+def text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name, "")
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise PlaygroundError(f"{name} must be a text, not {type(value).__name__}.")
+    return value
+
+
+def number(body: Mapping[str, Any], name: str, default: float, low: float, high: float) -> float:
+    """A finite number within [low, high]; booleans and texts are not numbers."""
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PlaygroundError(f"{name} must be a number from {low:g} to {high:g}, not {type(value).__name__}.")
+    if not low <= value <= high:  # NaN fails this too
+        raise PlaygroundError(f"{name} must be a number from {low:g} to {high:g}; got {_short(value)}.")
+    return value
+
+
+def whole(body: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
+    value = number(body, name, default, low, high)
+    if value != int(value):
+        raise PlaygroundError(f"{name} must be a whole number from {low} to {high}; got {_short(value)}.")
+    return int(value)
+
+
+def flag(body: Mapping[str, Any], name: str) -> bool:
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise PlaygroundError(f"{name} must be true or false.")
+    return value
+
+
+def prompt(body: Mapping[str, Any], max_chars: int) -> Prompt:
+    """The prompt boxes, validated."""
+    return Prompt(text(body, "prompt"), text(body, "negative"), flag(body, "chat"),
+                  text(body, "system")).validated(max_chars)
+
+
+def scale(body: Mapping[str, Any], name: str = "scale") -> float:
+    return float(number(body, name, 1.0, -MAX_SCALE, MAX_SCALE))
+
+
+def seed(body: Mapping[str, Any]) -> int:
+    return whole(body, "seed", 0, 0, 2**63 - 1)
+
+
+def knobs(body: Mapping[str, Any]) -> Knobs:
+    """The strip, the scale and the pinned tokens."""
+    pins = body.get("pins", [])
+    if not isinstance(pins, list) or len(pins) > MAX_PINS or not all(type(pin) is int for pin in pins):
+        raise PlaygroundError(f"pins must be a list of at most {MAX_PINS} token ids.")
+    return Knobs(Strip.from_json(body.get("strip", [])), scale(body), tuple(pins))
+
+
+def stops(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Stop strings: at most eight short texts, none of them empty."""
+    given = body.get("stop") or []
+    if not isinstance(given, list) or not all(isinstance(one, str) and one for one in given):
+        raise PlaygroundError("stop must be a list of texts that are not empty.")
+    if len(given) > MAX_STOPS or any(len(one) > MAX_STOP_CHARS for one in given):
+        raise PlaygroundError(f"At most {MAX_STOPS} stop strings of {MAX_STOP_CHARS} characters fit.")
+    if any("\ud800" <= char <= "\udfff" for one in given for char in one):
+        raise PlaygroundError("A stop string holds half of a character (an unpaired surrogate); retype it.")
+    return tuple(given)
+
+
+def _short(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) and math.isfinite(value) else str(value)[:40]

@@ -1,0 +1,144 @@
+"""The desk: everything a tab can ask for, as one object that the routes and the Gradio events share.
+
+Knows nothing about HTTP or components: checked JSON in, plain data out, PlaygroundError where it cannot be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from playground.charts import rank_plot, scale_plot, timeline
+from playground.engine import EngineHost, Request
+from playground.sampling import orders
+from playground.settings import Settings
+from playground.studies import prompts
+from playground.studies.first_view import PROMPT
+from playground.studies.generate import Generation, deltas
+from playground.studies.inspect import Inspector, Place, RowsMissing, prompt_tokens
+from playground.studies.pipeline import Knobs
+from playground.studies.scale import scale_view
+from playground.studies.strip import Strip
+from playground.ui import asks
+from playground.ui.examples import EXAMPLES
+from playground.ui.knobs import OPENING, registry_json
+from playground.ui.session import Session, Sessions
+
+
+@dataclass
+class Desk:
+    """One for the whole server; sessions keep the tabs apart."""
+
+    settings: Settings
+    host: EngineHost
+    inspector: Inspector
+    sessions: Sessions
+
+    async def open(self) -> dict[str, Any]:
+        """A new session and all the page needs to start, the first picture included."""
+        session = self.sessions.create()
+        return {"session": session.token, "model": self.model_name, "registry": registry_json(),
+                "opening": list(OPENING), "orders": {name: orders.stage_names(name) for name in orders.ORDERS},
+                "examples": EXAMPLES, "first": await self._first(session), "prompt": PROMPT}
+
+    @property
+    def model_name(self) -> str:
+        if self.host.status.state == "ready":
+            return self.host.engine.model.name
+        return "the model is loading"
+
+    def status(self) -> dict[str, Any]:
+        """How far the model is, and how many people generate."""
+        status = self.host.status
+        answer: dict[str, Any] = {"state": status.state, "fraction": status.fraction, "message": status.message}
+        if status.state == "ready":
+            model = self.host.engine.model
+            answer |= {"model": model.name, "note": model.note, "chat": model.chat is not None,
+                       **self.host.engine.status()}
+        return answer
+
+    async def next(self, session: Session, body: Any) -> dict[str, Any]:
+        """Run the model on a prompt and draw the distribution after it."""
+        body = asks.mapping(body)
+        prompt, knobs, seed = asks.prompt(body, self.settings.max_prompt_chars), asks.knobs(body), asks.seed(body)
+        engine = self.host.engine
+        encoded = await self.inspector.on_worker(lambda: prompts.encode(prompt, engine.model))
+        place = await self.inspector.next(encoded, session.token)
+        session.add_place(place)
+        view = await self._picture(place, knobs, seed, body)
+        return {"view": view, "prompt_tokens": prompt_tokens(place, engine.model.backend.vocabulary),
+                "rendered": encoded.rendered}
+
+    async def trace(self, session: Session, body: Any) -> dict[str, Any]:
+        """Redraw a place under other knobs; ``{"missing": true}`` where rows must be refilled first (``refill``)."""
+        body = asks.mapping(body)
+        place, knobs, seed = session.place(asks.text(body, "key")), asks.knobs(body), asks.seed(body)
+        try:
+            return await self._picture(place, knobs, seed, body)
+        except RowsMissing:
+            if not asks.flag(body, "refill"):
+                return {"missing": True, "key": place.key}
+        await self.inspector.refill(place, session.token)
+        return await self._picture(place, knobs, seed, body)
+
+    async def step(self, session: Session, key: str) -> dict[str, Any]:
+        """A place as it stands: the model's own distribution, without any stage."""
+        place = session.place(key)
+        plain = Knobs(Strip.from_json([]))
+        try:
+            return dict(await self.inspector.view(place, plain, place.seed or 0))
+        except RowsMissing:
+            await self.inspector.refill(place, session.token)
+        return dict(await self.inspector.view(place, plain, place.seed or 0))
+
+    async def scale_figure(self, session: Session, body: Any) -> dict[str, Any]:
+        """p(token) against the guidance scale, as a figure."""
+        body = asks.mapping(body)
+        place, knobs, seed = session.place(asks.text(body, "key")), asks.knobs(body), asks.seed(body)
+        inspector = self.inspector
+        return await inspector.on_worker(lambda: scale_plot.figure(
+            scale_view(inspector.rows(place, 0.0, seed), knobs.scale, inspector.vocabulary)))
+
+    def timeline_figure(self, session: Session, generation_id: str) -> dict[str, Any]:
+        return timeline.figure(session.generation(generation_id).tokens)
+
+    async def generate(self, session: Session, body: Any) -> AsyncIterator[dict[str, Any]]:
+        """Generate under the page's knobs; yields deltas. Closing it cancels the request."""
+        body = asks.mapping(body)
+        prompt, knobs, seed = asks.prompt(body, self.settings.max_prompt_chars), asks.knobs(body), asks.seed(body)
+        length = asks.whole(body, "max_tokens", 64, 1, self.settings.max_tokens)
+        stop, engine = asks.stops(body), self.host.engine
+        encoded = await self.inspector.on_worker(lambda: prompts.encode(prompt, engine.model))
+        request = Request(encoded.prompt_ids, knobs.strip.chain, length, seed, encoded.negative_ids, knobs.scale,
+                          stop=stop, session=session.token)
+        stream = engine.submit(request)
+        generation = Generation(stream.id, request, encoded)
+        session.add_generation(generation)
+        async for delta in deltas(engine, generation, stream):
+            yield delta
+
+    def leave(self, gradio_hash: str | None) -> None:
+        """A tab closed: end its work."""
+        token = self.sessions.untie(gradio_hash)
+        if token and self.host.status.state == "ready":
+            self.host.engine.cancel_session(token)
+
+    async def _first(self, session: Session) -> dict[str, Any] | None:
+        place = self.inspector.first_place()
+        if place is None or self.inspector.first is None:
+            return None
+        session.add_place(place)
+        opening = Strip.from_json([{"id": name, **stage} for name, stage in OPENING.items()])
+        view = await self.inspector.view(place, Knobs(opening), 7)
+        first = self.inspector.first
+        tokens = [{"index": i, "token_id": token, "text": piece, "label": first.label(token), "prompt": True,
+                   "special": False, "key": "", "surprisal_bits": None, "entropy_bits": None, "p_raw": None,
+                   "p_final": None} for i, (token, piece) in enumerate(zip(place.prompt_ids, first.pieces, strict=True))]
+        return {"view": view, "prompt_tokens": tokens}
+
+    async def _picture(self, place: Place, knobs: Knobs, seed: int, body: Any) -> dict[str, Any]:
+        view: dict[str, Any] = dict(await self.inspector.view(place, knobs, seed))
+        if "rank" in (body.get("figures") or []):
+            view["figures"] = {"rank": rank_plot.figure(view)}  # type: ignore[arg-type]
+        return view

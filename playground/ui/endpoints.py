@@ -1,0 +1,71 @@
+"""The two named Gradio endpoints for programs: ``next_token`` and ``generate``.
+
+Knows nothing about the page; a program's session lasts for one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import gradio as gr
+
+from playground.errors import PlaygroundError
+from playground.ui.desk import Desk
+
+
+def add_endpoints(desk: Desk) -> None:
+    """Register both in the Blocks context that is open."""
+
+    async def next_token(prompt: str, negative_prompt: str = "", guidance_scale: float = 1.0,
+                         chain: list[dict[str, Any]] | None = None, chat: bool = False, system: str = "",
+                         seed: int = 0) -> dict[str, Any]:
+        """The next-token distribution after a prompt under a chain, as a view (see playground/studies/views.py).
+
+        chain: [{"sampler": "min_p", "min_p": 0.1}, ...]; empty or missing: the model's own distribution.
+        """
+        body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed)
+        try:
+            return (await desk.next(desk.sessions.create(), body))["view"]
+        except PlaygroundError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    async def generate(prompt: str, negative_prompt: str = "", guidance_scale: float = 1.0,
+                       chain: list[dict[str, Any]] | None = None, max_tokens: int = 64, seed: int = 0,
+                       stop: list[str] | None = None, chat: bool = False,
+                       system: str = "") -> AsyncIterator[dict[str, Any]]:
+        """Generate text; yields {"text": all so far, "tokens": [...], "done": false} and closes with done = true."""
+        body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed)
+        body |= {"max_tokens": max_tokens, "stop": stop or []}
+        session = desk.sessions.create()
+        try:
+            async for delta in desk.generate(session, body):
+                generation = session.generation(delta["generation"])
+                yield {"text": "".join(token["text"] for token in generation.tokens), "tokens": generation.tokens,
+                       "done": delta["done"], "error": delta["error"]}
+        except PlaygroundError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    gr.api(next_token, api_name="next_token", concurrency_id="engine")
+    gr.api(generate, api_name="generate", concurrency_id="engine")
+
+
+def _body(prompt: Any, negative: Any, scale: Any, chain: Any, chat: Any, system: Any, seed: Any) -> dict[str, Any]:
+    """The call as the desk's JSON; a chain becomes a strip whose repeated stages are numbered copies."""
+    return {"prompt": prompt, "negative": negative, "scale": scale, "strip": _strip(chain), "chat": chat,
+            "system": system, "seed": seed}
+
+
+def _strip(chain: Any) -> list[dict[str, Any]]:
+    if chain is None:
+        return []
+    if not isinstance(chain, list) or not all(isinstance(stage, dict) for stage in chain):
+        raise gr.Error('chain must be a list like [{"sampler": "min_p", "min_p": 0.1}].', print_exception=False)
+    counts: dict[str, int] = {}
+    strip = []
+    for stage in chain:
+        name = str(stage.get("sampler"))
+        counts[name] = counts.get(name, 0) + 1
+        copy = "" if counts[name] == 1 else f"--{counts[name]}"
+        strip.append({"id": name + copy, **{key: value for key, value in stage.items() if key != "sampler"}})
+    return strip

@@ -1,0 +1,97 @@
+"""The cards of the pipeline strip, built from the registry: one card a sampler, a slider or text box a parameter.
+
+Knows nothing about what a sampler does; a new file in ``sampling/samplers`` appears here by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from playground.sampling import SAMPLERS, Param, Sampler
+
+NUM_COPIES = 2
+OPENING: dict[str, dict[str, Any]] = {
+    "temperature": {"on": True, "temperature": 1.0},
+    "top_k": {"on": False},
+    "top_p": {"on": False},
+    "min_p": {"on": True, "min_p": 0.05},
+}
+"""The stages a first visit finds on the strip, in order; everything else waits behind *Add a stage*."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One stage card as built: its id and where each knob's element is found."""
+
+    id: str
+    sampler: str
+    on_strip: bool
+
+
+def knob_id(stage_id: str, parameter: str) -> str:
+    """``knob-min_p-min_p``; the second copy's ends in ``--2``."""
+    name, _, copy = stage_id.partition("--")
+    return f"knob-{name}-{parameter}" + (f"--{copy}" if copy else "")
+
+
+def ordered_samplers() -> list[type[Sampler]]:
+    """Opening stages first, the rest by their own slot."""
+    rest = sorted((s for s in SAMPLERS.values() if s.name not in OPENING), key=lambda s: (s.slot, s.name))
+    return [SAMPLERS[name] for name in OPENING] + rest
+
+
+def build_cards() -> list[Card]:
+    """Every sampler's card, twice (the second copy waits hidden), into the Gradio context that is open."""
+    cards = []
+    for sampler in ordered_samplers():
+        for copy in range(1, NUM_COPIES + 1):
+            stage_id = sampler.name if copy == 1 else f"{sampler.name}--{copy}"
+            on_strip = copy == 1 and sampler.name in OPENING
+            _card(stage_id, sampler, OPENING.get(sampler.name, {}) if copy == 1 else {}, on_strip)
+            cards.append(Card(stage_id, sampler.name, on_strip))
+    return cards
+
+
+def registry_json() -> dict[str, Any]:
+    """What the page must know of each sampler, for cards, presets and tooltips."""
+    return {sampler.name: {
+        "title": sampler.title, "kind": sampler.kind, "summary": sampler.summary, "formula": sampler.formula,
+        "source": sampler.source, "off": sampler.off,
+        "params": {name: {"label": param.label, "low": param.low, "high": param.high, "step": param.step,
+                          "default": _json_default(param), "unit": param.unit, "help": param.help,
+                          "integer": param.integer, "text": _is_text(param)}
+                   for name, param in sampler.params().items()},
+    } for sampler in ordered_samplers()}
+
+
+def _card(stage_id: str, sampler: type[Sampler], opening: dict[str, Any], on_strip: bool) -> None:
+    classes = ["pg-card", f"pg-kind-{sampler.kind}"] + ([] if on_strip else ["pg-away"])
+    with gr.Column(elem_id=f"card-{stage_id}", elem_classes=classes, min_width=0):
+        gr.HTML(f'<div class="pg-card-head" data-stage="{stage_id}"></div>', js_on_load=None, apply_default_css=False)
+        copy = stage_id.partition("--")[2]
+        suffix = f"--{copy}" if copy else ""
+        gr.Checkbox(opening.get("on", True), label=f"{sampler.title} on", elem_id=f"on-{sampler.name}{suffix}",
+                    elem_classes=["pg-switch"], container=False, min_width=0)
+        for name, param in sampler.params().items():
+            _knob(stage_id, name, param, opening.get(name, param.default))
+
+
+def _knob(stage_id: str, name: str, param: Param, value: Any) -> None:
+    element_id, label = knob_id(stage_id, name), f"{param.label}" + (f" ({param.unit})" if param.unit else "")
+    if _is_text(param):
+        gr.Textbox("{}", label=label, elem_id=element_id, elem_classes=["pg-knob", "pg-knob-text"], lines=1,
+                   max_lines=3, placeholder='{"token id": bias}', container=True, min_width=0)
+        return
+    gr.Slider(param.low, param.high, value=value, step=param.step, label=label, elem_id=element_id,
+              elem_classes=["pg-knob"], min_width=0)
+
+
+def _is_text(param: Param) -> bool:
+    return not isinstance(param.default, int | float)
+
+
+def _json_default(param: Param) -> Any:
+    return {} if _is_text(param) else param.default
