@@ -32,7 +32,9 @@ def visible(data: bytes) -> str:
 
 
 def _visible_text(text: str) -> str:
-    return "".join(_visible_character(character, text) for character in text)
+    shown = "".join(_visible_character(character, text) for character in text)
+    # A mark that combines with the character before it needs one to stand on.
+    return "◌" + shown if text and unicodedata.category(text[0]) in {"Mn", "Me", "Mc"} else shown
 
 
 def _visible_character(character: str, text: str) -> str:

@@ -9,7 +9,7 @@ import copy
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -17,10 +17,17 @@ from torch import Tensor
 from playground.models.backend import Chunk, Vocabulary
 from playground.models.checks import check_chunks, fork_length
 
+Feeding = Literal["chunks", "tokens", "anew"]
+"""How a lane's tokens reach the model: as they come; one by one after the first chunk, for recurrent models that
+read a state only one token at a time; or all of them anew each time, where no cache works at all."""
+
+CACHE_ARGUMENTS = ("past_key_values", "cache_params")
+"""The names under which models take a cache."""
+
 
 @dataclass
 class _Lane:
-    """A lane's tokens and the cache of the first ``num_cached`` of them (a fork may leave the cache behind)."""
+    """A lane's tokens, and a cache of the first ``num_cached`` of them (a cut fork starts without one)."""
 
     token_ids: list[int] = field(default_factory=list)
     cache: Any = None
@@ -30,44 +37,86 @@ class _Lane:
 class PerLaneBackend:
     """Any transformers causal LM, one lane at a time."""
 
-    def __init__(self, hf_model: Any, vocabulary: Vocabulary, max_context: int) -> None:
+    def __init__(self, hf_model: Any, vocabulary: Vocabulary, max_context: int, feeding: Feeding) -> None:
         self.vocabulary = vocabulary
         self.max_context = max_context
         self._hf_model = hf_model
+        self._feeding = feeding
         self._lanes: dict[int, _Lane] = {}
+        self._device = hf_model.get_input_embeddings().weight.device
         parameters = inspect.signature(hf_model.forward).parameters
-        self._cache_name = "cache_params" if "cache_params" in parameters else "past_key_values"
+        self._cache_argument = next((name for name in CACHE_ARGUMENTS if name in parameters), None)
+        self._takes_kept = "logits_to_keep" in parameters
 
     @torch.no_grad()
     def forward(self, chunks: Sequence[Chunk]) -> Tensor:
         lengths = {lane: len(state.token_ids) for lane, state in self._lanes.items()}
         check_chunks(chunks, lengths, self.max_context, self.vocabulary.size)
-        return torch.cat([self._forward_one(chunk) for chunk in chunks])
+        advanced = {chunk.lane: self._advanced(chunk) for chunk in chunks}
+        # Only now: a forward that failed on its way leaves every lane as it was.
+        self._lanes.update({lane: state for lane, (state, _) in advanced.items()})
+        rows = [logits for _, logits in advanced.values()]
+        return torch.cat(rows) if rows else torch.empty(0, self.vocabulary.size)
 
-    def _forward_one(self, chunk: Chunk) -> Tensor:
-        lane = self._lanes.setdefault(chunk.lane, _Lane())
-        lane.token_ids += chunk.token_ids
-        owed = lane.token_ids[lane.num_cached :]
-        if lane.cache is None:
-            from transformers import DynamicCache
+    def _advanced(self, chunk: Chunk) -> tuple[_Lane, Tensor]:
+        """The lane after ``chunk``, and float32[wanted rows, V]."""
+        old = self._lanes.get(chunk.lane, _Lane())
+        token_ids = [*old.token_ids, *chunk.token_ids]
+        wanted = [len(old.token_ids) + row for row in chunk.rows]
+        if self._feeding == "anew" or self._cache_argument is None:
+            return _Lane(token_ids), self._run(token_ids, wanted, {})
+        cache = old.cache if old.cache is not None else self._new_cache()
+        # A failure between here and the end may have touched the cache: until then the lane does not trust it.
+        num_cached, old.num_cached, old.cache = old.num_cached, 0, None
+        parts = []
+        for start, stop in self._spans(num_cached, len(token_ids)):
+            rows = [position - start for position in wanted if start <= position < stop]
+            arguments = {self._cache_argument: cache, "use_cache": True}
+            parts.append(self._run(token_ids[start:stop], rows, arguments))
+        return _Lane(token_ids, cache, len(token_ids)), torch.cat(parts)
 
-            lane.cache = DynamicCache(config=self._hf_model.config)
-        device = self._hf_model.get_input_embeddings().weight.device
-        output = self._hf_model(
-            input_ids=torch.tensor([owed], device=device), use_cache=True, **{self._cache_name: lane.cache}
-        )
-        lane.num_cached = len(lane.token_ids)
-        rows = [len(owed) - len(chunk.token_ids) + row for row in chunk.rows]
-        logits: Tensor = output.logits[0, rows].float()
-        return logits
+    def _spans(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """The stretches to feed one after another."""
+        if self._feeding == "chunks" or start == 0:
+            return [(start, stop)]
+        return [(position, position + 1) for position in range(start, stop)]
+
+    def _run(self, token_ids: Sequence[int], rows: Sequence[int], arguments: dict[str, Any]) -> Tensor:
+        if self._takes_kept:
+            arguments = {**arguments, "logits_to_keep": torch.tensor(rows, dtype=torch.int64, device=self._device)}
+        output = self._hf_model(input_ids=torch.tensor([token_ids], device=self._device), **arguments)
+        logits: Tensor = output.logits[0].float()
+        return logits if self._takes_kept else logits[list(rows)]
+
+    def _new_cache(self) -> Any:
+        from transformers import DynamicCache
+
+        return DynamicCache(config=self._hf_model.config)
 
     def fork(self, src: int, dst: int, length: int | None = None) -> None:
         lane = self._lanes.get(src)
         length = fork_length(src, None if lane is None else len(lane.token_ids), length)
-        if lane is None:
-            return
-        whole = length == len(lane.token_ids)
-        self._lanes[dst] = copy.deepcopy(lane) if whole else _Lane(lane.token_ids[:length])
+        if lane is not None and (src != dst or length < len(lane.token_ids)):
+            whole = length == len(lane.token_ids)
+            self._lanes[dst] = copy.deepcopy(lane) if whole else _Lane(lane.token_ids[:length])
 
     def release(self, lane: int) -> None:
         self._lanes.pop(lane, None)
+
+    def bytes_per_token(self) -> int:
+        """Memory of the caches for each token held now, rounded up; a recurrent state counts in full."""
+        caches = [lane.cache for lane in self._lanes.values() if lane.cache is not None]
+        num_tokens = sum(lane.num_cached for lane in self._lanes.values())
+        return -(-sum(map(_cache_bytes, caches)) // max(1, num_tokens))
+
+
+def _cache_bytes(cache: Any) -> int:
+    """Bytes of every tensor the cache's layers hold, in lists and dicts too."""
+    stack, total = [vars(layer) for layer in getattr(cache, "layers", ())], 0
+    while stack:
+        value: Any = stack.pop()
+        if isinstance(value, Tensor):
+            total += value.numel() * value.element_size()
+        elif isinstance(value, (dict, list, tuple)):
+            stack.extend(value.values() if isinstance(value, dict) else value)
+    return total

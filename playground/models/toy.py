@@ -91,7 +91,7 @@ class ToyBackend:
         size = self.vocabulary.size
         counts = torch.zeros(2, size, size)
         for line in TOY_TEXT.replace("\n", " ").split(". "):
-            token_ids = self.vocabulary.encode(f" {line.strip()}.") + [END]
+            token_ids = [*self.vocabulary.encode(f" {line.strip()}."), END]
             for distance in (1, 2):
                 for before, after in zip(token_ids, token_ids[distance:], strict=False):
                     counts[distance - 1, before, after] += 1
