@@ -43,7 +43,7 @@ def crossing_by_buckets(key: torch.Tensor, mass: torch.Tensor, target: torch.Ten
     relative, which suits keys of any scale.
     """
     num_rows = key.shape[0]
-    distance = (key - key.amin(-1, keepdim=True)).float()
+    distance = (key - key.amin(-1, keepdim=True)).float().abs_()  # abs: -0.0, read as an integer, is negative
     buckets = (distance.view(torch.int32) >> SHIFT).long()
     line = buckets + torch.arange(num_rows)[:, None] * NUM_BUCKETS
     sums = torch.bincount(line.flatten(), mass.flatten(), num_rows * NUM_BUCKETS).view(num_rows, NUM_BUCKETS)

@@ -1,0 +1,106 @@
+"""Many users, many settings: as few passes as their orders allow, and the results of each alone."""
+
+import random
+import time
+
+import pytest
+import torch
+
+from playground.errors import PlaygroundError
+from playground.sampling import Chain, draw, stack
+from playground.sampling.batch import groups
+
+NUM_TOKENS = 49_152
+
+
+def users(num_users: int, same_order: bool) -> list[Chain]:
+    shuffle = random.Random(0)
+    chains = []
+    for number in range(num_users):
+        stages = [
+            f"temperature:{0.7 + number / 50}",
+            "top_k:60",
+            "top_p:0.95",
+            f"min_p:{0.02 + number / 1000}",
+            "typical_p:0.9",
+            "repetition_penalty:1.1",
+            "frequency_penalty:0.2",
+            "presence_penalty:0.3",
+            f"logit_bias:{number}_1.5",
+        ]
+        if not same_order:
+            shuffle.shuffle(stages)
+        chains.append(Chain.from_url(",".join(stages)))
+    return chains
+
+
+def rows_for(chains: list[Chain], num_tokens: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    generator = torch.Generator().manual_seed(1)
+    scores = 3 * torch.randn(len(chains), num_tokens, generator=generator)
+    return scores, [torch.randint(0, num_tokens, (50 + row,), generator=generator) for row in range(len(chains))]
+
+
+@pytest.mark.parametrize("same_order", [True, False])
+def test_together_equals_alone_over_a_wide_vocabulary(same_order):
+    chains = users(6, same_order)
+    scores, history = rows_for(chains, 6000)
+    u = torch.linspace(0.01, 0.99, 6, dtype=torch.float64)
+    plan = stack(chains)
+    together = plan.apply(scores, history)
+    tokens, log_probs = plan.draw(scores, u, history)
+    for row, chain in enumerate(chains):
+        alone = chain.apply(scores[row : row + 1], [history[row]])
+        assert torch.equal(together[row : row + 1], alone)
+        assert int(tokens[row]) == int(draw.draw(alone, u[row : row + 1])[0])
+        assert float(log_probs[row]) == float(draw.log_prob(alone, tokens[row : row + 1])[0])
+
+
+def test_fitting_orders_share_one_pass():
+    texts = ["temperature:0.5,min_p:0.1", "min_p:0.2", "top_k:5,temperature:2", "", "top_k:9,temperature:3,min_p:0.3"]
+    chains = tuple(Chain.from_url(text) for text in texts)
+    assert len(stack(chains).groups) == 1
+    assert [sampler.name for sampler in stack(chains).groups[0].samplers] == ["top_k", "temperature", "min_p"]
+    opposite = Chain.from_url("min_p:0.1,temperature:0.5")
+    assert [group.rows for group in stack((*chains, opposite)).groups] == [(0, 1, 2, 3, 4), (5,)]
+
+
+def test_stages_that_are_off_cost_no_pass():
+    chains = (Chain.from_url("temperature:1,min_p:0.1"), Chain.from_url("min_p:0.1,temperature:1,top_p:1"))
+    assert [[sampler.name for sampler in group.samplers] for group in stack(chains).groups] == [["min_p"]]
+
+
+def test_copies_of_a_stage_are_told_apart():
+    chains = (Chain.from_url("temperature:2,min_p:0.1,temperature:3"), Chain.from_url("temperature:2,min_p:0.3"))
+    assert len(stack(chains).groups) == 1
+    scores, _ = rows_for(list(chains), 100)
+    for row, chain in enumerate(chains):
+        assert torch.equal(stack(chains).apply(scores)[row], chain.apply(scores[row : row + 1])[0])
+
+
+def test_plans_are_kept():
+    chains = tuple(users(3, True))
+    assert groups(chains, 2) is groups(tuple(users(3, True)), 2)
+
+
+def test_rows_must_match_the_plan():
+    with pytest.raises(PlaygroundError, match="2 rows"):
+        stack(users(2, True)).apply(torch.zeros(3, 50))
+
+
+def best_time_s(work, times: int = 3) -> float:
+    work()
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+def test_32_orders_cost_at_most_4_times_one_order():
+    same, different = stack(users(32, True)), stack(users(32, False))
+    assert len(same.groups) == 1 and len(different.groups) > 25
+    scores, history = rows_for(list(same.chains), NUM_TOKENS)
+    one_s = best_time_s(lambda: same.apply(scores, history))
+    many_s = best_time_s(lambda: different.apply(scores, history))
+    assert many_s < 4 * one_s, f"{1000 * many_s:.0f} ms against {1000 * one_s:.0f} ms"

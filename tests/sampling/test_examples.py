@@ -1,0 +1,31 @@
+"""Every worked example of every sampler holds, and every sampler has one."""
+
+import pytest
+import torch
+
+from playground.sampling import SAMPLERS, Chain
+
+EXAMPLES = [(kind, example) for kind in SAMPLERS.values() for example in kind.examples]
+
+
+@pytest.mark.parametrize(("kind", "example"), EXAMPLES, ids=[f"{kind.name}: {each.says}" for kind, each in EXAMPLES])
+def test_worked_example(kind, example):
+    assert (example.logits is None) != (example.probs is None)
+    row = torch.tensor(example.logits) if example.logits else torch.tensor(example.probs).log()
+    trace = Chain((kind(**example.params),)).trace(row, list(example.token_ids))
+    survivors = (trace.scores > -torch.inf).nonzero()[:, 0]
+    assert tuple(survivors.tolist()) == example.survivors
+    if example.expected_probs is not None:
+        assert trace.probs[survivors].tolist() == pytest.approx(example.expected_probs, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", SAMPLERS.values(), ids=SAMPLERS.keys())
+def test_it_has_an_example_that_its_absence_fails(kind):
+    """An example that also holds without the stage would prove nothing."""
+
+    def changes(example):
+        row = torch.tensor(example.logits) if example.logits else torch.tensor(example.probs).log()
+        trace = Chain((kind(**example.params),)).trace(row, list(example.token_ids))
+        return not torch.allclose(trace.probs, trace.base_probs, atol=1e-3)
+
+    assert kind.examples and all(changes(example) for example in kind.examples)
