@@ -3,6 +3,7 @@
 
 import { el, fit, keep, setAttr, setClass, setStyle, setText, svg } from "./dom.js";
 import { choices, count, percent } from "./format.js";
+import { stops } from "./journey.js";
 import { follow } from "./light.js";
 
 export const WIDTH = 172;
@@ -24,18 +25,18 @@ export const yOfLog = (logP) => TOP + ((FLOOR - TOP) * Math.min(DECADES, Math.ma
 export const yOfMass = (mass) => FLOOR - (FLOOR - TOP) * Math.min(1, Math.max(0, mass));
 
 /**
- * stage: StageView; off = null or {off: true}, greyed, with options.before (log10 p at view.ranks) where known.
+ * stage: StageView; one that is off ({on: false}, or null) is greyed and shows only what arrives.
  * options: {view, light, stacked}; stacked adds the bar of surviving mass, for when the ribbon cannot be drawn.
  */
 export function render(node, stage, options = {}) {
   const state = keep(states, node, build);
   const { view } = options;
-  const off = !stage || stage.off === true;
+  const off = !stage || stage.on === false;
   const xs = abscissas(view);
   setClass(state.root, "pg-card-off", off);
   setAttr(state.root, "data-kind", off ? null : stage.id === "guidance" ? "guidance" : stage.kind);
   drawTicks(state, view.vocabulary_size);
-  drawCurves(state, stage, off ? options.before : null, view, xs, off);
+  drawCurves(state, stage, view, xs, off);
   drawCut(state, off ? null : stage, view, xs);
   drawFooter(state, off ? null : stage);
   drawMass(state, off || !options.stacked ? null : stage, view);
@@ -50,7 +51,7 @@ function build(parent) {
   const layer = (tag, name) => svg(tag, { class: `pg-${name}` }, canvas);
   const state = {
     root, plot, canvas,
-    region: layer("rect", "cut-region"), before: layer("path", "curve-area"), lost: layer("path", "curve-lost"),
+    region: layer("path", "cut-region"), before: layer("path", "curve-area"), lost: layer("path", "curve-lost"),
     after: layer("path", "curve-after-area"), ticks: layer("path", "curve-ticks"), third: layer("path", "curve-negative"),
     beforeLine: layer("path", "curve-before"), afterLine: layer("path", "curve-after"),
     staircase: layer("path", "curve-cumulative"), level: layer("path", "cut-level"), edge: layer("path", "cut-edge"),
@@ -117,9 +118,9 @@ function drawTicks(state, vocabulary) {
   state.ticks.setAttribute("d", path);
 }
 
-function drawCurves(state, stage, arriving, view, xs, off) {
+function drawCurves(state, stage, view, xs, off) {
   const guided = !off && stage.id === "guidance" && view.guidance;
-  const before = guided ? view.guidance.curve_prompt : off ? arriving || stage?.before || [] : stage.before;
+  const before = guided ? view.guidance.curve_prompt : stage?.before || [];
   const after = off ? [] : guided ? view.guidance.curve_guided : stage.after;
   const here = (i) => alive(before[i]);
   const cut = (i) => here(i) && !alive(after[i]);
@@ -133,27 +134,38 @@ function drawCurves(state, stage, arriving, view, xs, off) {
   setAttr(state.canvas, "aria-label", off ? "switched off" : label(stage));
 }
 
+/** The cut as geometry: lines (edge, dashed level), the staircase, and the region that falls away. */
 function drawCut(state, stage, view, xs) {
-  const cut = stage?.cut && stage.cut.axis !== "none" ? stage.cut : null;
-  const box = { x: 0, y: TOP, width: 0, height: 0 };
-  let edge = "";
-  let level = "";
-  if (cut?.axis === "probability") {
-    box.y = cut.value > 0 ? tenth(yOfLog(Math.log10(cut.value))) : FLOOR;
-    [box.width, box.height] = [WIDTH, FLOOR - box.y];
-    edge = `M0 ${box.y}H${WIDTH}`;
-  } else if (cut) {
-    const rank = cut.axis === "rank" ? cut.value : stage.support;
-    box.x = tenth(xOfRank(rank + 0.5, view.vocabulary_size));
-    [box.width, box.height] = [tenth(WIDTH - box.x), FLOOR - TOP];
-    edge = `M${box.x} ${TOP}V${FLOOR}`;
-    if (cut.axis === "cumulative") level = `M0 ${tenth(yOfMass(cut.value))}H${WIDTH}`;
+  const { axis = "none", value, high } = stage?.cut || {};
+  const shape = { region: "", edge: "", level: "", staircase: "" };
+  if (axis === "probability" || axis === "band") {
+    const y = value > 0 ? tenth(yOfLog(Math.log10(value))) : FLOOR;
+    shape.edge = `M0 ${y}H${WIDTH}`;
+    shape.region = `M0 ${y}H${WIDTH}V${FLOOR}H0Z`;
+    if (axis === "band" && high > 0) {
+      const top = tenth(yOfLog(Math.log10(high)));
+      shape.edge += `M0 ${top}H${WIDTH}`;
+      shape.region += `M0 ${TOP}H${WIDTH}V${top}H0Z`;
+    }
+  } else if (axis === "rank" || axis === "cumulative") {
+    const rank = axis === "rank" ? value : crossing(stage, view.ranks);
+    const x = tenth(xOfRank(rank + 0.5, view.vocabulary_size));
+    shape.edge = `M${x} ${TOP}V${FLOOR}`;
+    shape.region = `M${x} ${TOP}H${WIDTH}V${FLOOR}H${x}Z`;
+    if (axis === "cumulative") {
+      shape.level = `M0 ${tenth(yOfMass(value))}H${WIDTH}`;
+      shape.staircase = linePath(xs, stage.cumulative || [], yOfMass);
+    }
   }
-  for (const name in box) setAttr(state.region, name, String(box[name]));
-  setAttr(state.edge, "d", edge);
-  setAttr(state.level, "d", level);
-  const staircase = cut?.axis === "cumulative" && stage.cumulative;
-  setAttr(state.staircase, "d", staircase ? linePath(xs, stage.cumulative, yOfMass) : "");
+  for (const name in shape) setAttr(state[name], "d", shape[name]);
+}
+
+/** The rank at which the drawn staircase reaches the level: the support itself, unless guidance changed the order. */
+function crossing(stage, ranks) {
+  const at = (stage.cumulative || []).findIndex((mass) => mass >= stage.cut.value);
+  if (at < 0) return stage.support;
+  const inside = stage.support <= ranks[at] && (at === 0 || stage.support > ranks[at - 1]);
+  return inside ? stage.support : ranks[at];
 }
 
 const truncating = (stage) => stage.kind === "truncate" || stage.support !== stage.support_before;
@@ -189,8 +201,7 @@ function drawMass(state, stage, view) {
 /** The lit and pinned tokens on this card: where they leave, or where they were cut. */
 function drawDots(state, light) {
   const { stage, view } = state.picture;
-  const index = stage ? view.stages.findIndex((other) => other.id === stage.id) : -1;
-  const rows = index < 0 ? [] : light.shown().map((id) => view.rows.find((row) => row.token_id === id)).filter(Boolean);
+  const rows = stage ? light.shown().map((id) => view.rows.find((row) => row.token_id === id)).filter(Boolean) : [];
   fit(state.plot, state.dots, rows.length, () => {
     const dot = el("i", "pg-dot");
     el("span", "", dot);
@@ -198,7 +209,9 @@ function drawDots(state, light) {
   });
   rows.forEach((row, at) => {
     const dot = state.dots[at];
-    const [arrives, leaves] = [row.journey[index] ?? 0, row.journey[index + 1] ?? 0];
+    const path = stops(view, row);
+    const index = path.findIndex((stop) => stop.id === stage.id);
+    const [arrives, leaves] = [path[index - 1]?.p ?? 0, path[index]?.p ?? 0];
     const p = leaves > 0 ? leaves : arrives;
     const x = (100 * xOfRank(row.rank, view.vocabulary_size)) / WIDTH;
     dot.dataset.tokenId = String(row.token_id);

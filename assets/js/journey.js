@@ -8,11 +8,14 @@ import { follow } from "./light.js";
 const states = new WeakMap();
 const followers = new WeakMap();
 
-/** view: PipelineView. options: {light, hint}: hint is shown while no token is lit, so that nothing below moves. */
+/**
+ * view: PipelineView. options: {light, hint}. The first line is the lit token's, or the hint, so that pointing moves nothing
+ * below (a page that jumps under the pointer would light something else at once); the pinned ones follow.
+ */
 export function render(node, view, options = {}) {
   const state = keep(states, node, (parent) => {
     const root = el("div", "pg-journey", parent);
-    return { root, hint: el("p", "pg-journey-hint", root), lines: [], view: null };
+    return { root, hint: el("p", "pg-journey-hint", root), first: makeLine(root), lines: [], view: null };
   });
   state.view = view;
   setText(state.hint, options.hint ?? "Point at a token to follow it through every stage; P pins it.");
@@ -21,38 +24,50 @@ export function render(node, view, options = {}) {
 
 function draw(state, light) {
   const { view } = state;
-  const rows = light.shown().map((id) => view.rows.find((row) => row.token_id === id)).filter(Boolean);
-  setClass(state.hint, "pg-none", rows.length > 0);
-  fit(state.root, state.lines, rows.length, makeLine);
+  const find = (id) => view.rows.find((row) => row.token_id === id);
+  const lit = find(light.lit);
+  setClass(state.hint, "pg-none", Boolean(lit));
+  setClass(state.first, "pg-none", !lit);
+  if (lit) drawLine(state.first, lit, view, light);
+  const rows = [...light.pinned].map(find).filter(Boolean);
+  fit(state.root, state.lines, rows.length, () => makeLine());
   rows.forEach((row, index) => drawLine(state.lines[index], row, view, light));
 }
 
-function makeLine() {
-  const line = el("p", "pg-journey-line");
+/** The stages a row's journey runs over: the model, guidance where it is on, then every stage that is on. */
+export function stops(view, row) {
+  const stages = view.stages.filter((stage) => stage.on !== false && stage.id !== "guidance");
+  const guided = row.journey.length > stages.length + 1;
+  const places = [{ id: "", title: "model" }, ...(guided ? [{ id: "guidance", title: "Guidance" }] : []), ...stages];
+  return places.map((place, index) => ({ id: place.id, title: place.title, p: row.journey[index] ?? 0 }));
+}
+
+function makeLine(parent) {
+  const line = el("p", "pg-journey-line", parent);
   line.pgName = el("bdi", "pg-token", line);
   line.pgSteps = [];
   return line;
 }
 
 function drawLine(line, row, view, light) {
-  const titles = ["model", ...view.stages.map((stage) => stage.title)];
   line.classList.toggle("pg-journey-pinned", light.pinned.has(row.token_id));
   setAttr(line, "data-token-id", String(row.token_id));
   setLabel(line.pgName, row.text, row.special);
-  const dead = row.journey.findIndex((p, index) => index > 0 && !(p > 0));
-  const shown = dead < 0 ? row.journey : row.journey.slice(0, dead + 1);
+  const path = stops(view, row);
+  const dead = row.removed_by ? path.findIndex((stop) => stop.id === row.removed_by) : -1;
+  const shown = dead < 0 ? path : path.slice(0, dead + 1);
   fit(line, line.pgSteps, shown.length, () => {
     const step = el("span", "pg-journey-step");
     el("b", "", step);
     el("small", "", step);
     return step;
   });
-  shown.forEach((p, index) => {
+  shown.forEach((stop, index) => {
     const step = line.pgSteps[index];
     const cut = index === dead;
     setClass(step, "pg-cut", cut);
-    setClass(step, "pg-last", !cut && index === row.journey.length - 1);
-    setText(step.firstChild, cut ? "✂" : percent(p));
-    setText(step.lastChild, titles[index] ?? "");
+    setClass(step, "pg-last", !cut && index === path.length - 1);
+    setText(step.firstChild, cut ? "✂" : percent(stop.p));
+    setText(step.lastChild, stop.title);
   });
 }

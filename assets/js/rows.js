@@ -7,6 +7,7 @@ import { count, decade, exact, percent } from "./format.js";
 const states = new WeakMap();
 const DECADES = 6;
 const SETTLE_MS = 240;
+const ENDS = [[1, 5], [1.5, 3], [2, 4], [3, 3], [4, 4], [5, 5], [6, 3], [8, 4], [10, 5]]; // axis end, divisions
 
 /**
  * view: PipelineView. options: {scale: "linear" | "log", light, hold, stageTitle(id) -> string, onForce(tokenId)}.
@@ -73,13 +74,13 @@ function order(state, rows, hold) {
   return kept.concat(fresh);
 }
 
-/** The end of the linear axis: the next of 1, 2, 5 x 10^n over the largest bar; while held it only grows. */
+/** The end of the linear axis: the next round number over the largest bar; while held it only grows. */
 function axisFor(state, rows, hold) {
   let top = 0.01;
   for (const row of rows) top = Math.max(top, row.p_raw, row.p_final);
   const power = 10 ** Math.floor(Math.log10(top));
-  const step = [1, 2, 5, 10].find((factor) => top <= factor * power * 1.0001);
-  const wanted = Math.min(1, step * power);
+  const end = ENDS.find(([factor]) => top <= factor * power * 1.0001);
+  const wanted = Math.min(1, end[0] * power);
   state.max = hold ? Math.max(state.max, wanted) : wanted;
   return state.max;
 }
@@ -92,7 +93,8 @@ function drawAxis(state, log, max) {
   if (log) {
     for (let exponent = -DECADES; exponent <= 0; exponent++) labels.push(exponent % 2 ? "" : decade(exponent));
   } else {
-    const steps = /^[1-9]?0?\.?0*2/.test(key) ? 4 : 5;
+    const lead = max / 10 ** Math.floor(Math.log10(max) + 1e-9);
+    const steps = ENDS.find(([factor]) => Math.abs(factor - lead) < 1e-6)?.[1] ?? 5;
     for (let step = 0; step <= steps; step++) labels.push(percent((max * step) / steps).replace(/\.0(?=\D)/, ""));
   }
   state.root.style.setProperty("--pg-ticks", labels.length - 1);
@@ -156,6 +158,7 @@ function drawRow(item, row, log, max, title, light) {
   setAttr(root, "data-removed-by", row.removed_by || null);
   setClass(root, "pg-removed", Boolean(row.removed_by));
   setClass(root, "pg-drawn", Boolean(row.drawn));
+  setClass(root, "pg-chosen", Boolean(row.chosen));
   setAttr(root, "aria-selected", String(light ? light.pinned.has(row.token_id) : Boolean(row.pinned)));
   setLabel(item.label, row.text, row.special);
   setStyle(item.ghost, "width", `${length(row.p_raw, log ? null : max)}%`);
@@ -165,7 +168,7 @@ function drawRow(item, row, log, max, title, light) {
   setText(item.rawText, raw);
   setText(item.finalText, final);
   setAttr(root, "aria-label", `${row.text}: model ${raw}, ` + (row.removed_by ? `removed by ${removed}` : `after ${final}`)
-    + (row.drawn ? ", drawn" : "") + `, rank ${count(row.rank)}`);
+    + (row.drawn ? ", the dart hits it" : "") + (row.chosen ? ", the text has it" : "") + `, rank ${count(row.rank)}`);
 }
 
 function drawOthers(item, others, log, max) {
@@ -196,6 +199,7 @@ function onClick(state, event) {
 
 function pin(state, root, id) {
   state.options.light?.togglePin(id);
+  setClass(root, "pg-chosen", Boolean(row.chosen));
   setAttr(root, "aria-selected", String(Boolean(state.options.light?.pinned.has(id))));
 }
 

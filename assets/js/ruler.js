@@ -5,6 +5,7 @@ import { el, fit, keep, setAttr, setClass, setLabel, setStyle, setText } from ".
 import { percent, unit } from "./format.js";
 
 const states = new WeakMap();
+const NAMED_FROM_PX = 460; // as in modules.css: narrower rulers name no segments
 
 /** dart: DartView. options: {light}. */
 export function render(node, dart, options = {}) {
@@ -59,5 +60,5 @@ function drawSegment(node, segment, hit, index) {
   setStyle(node, "--pg-fade", String(Math.max(0.28, Math.round((1 - index * 0.045) * 100) / 100)));
   setClass(node, "pg-hit", hit);
   setAttr(node, "title", `${segment.text}  ${percent(segment.p)}`);
-  setText(node.firstChild, segment.p >= 0.045 ? segment.text : "");
+  setText(node.firstChild, segment.p * NAMED_FROM_PX >= segment.text.length * 7 + 10 ? segment.text : "");
 }

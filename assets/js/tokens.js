@@ -10,7 +10,7 @@ let serial = 0;
 
 /**
  * handlers: {onSelect(tokenView), onGap(fromIndex), label}. Returns {setPrompt(tokens), apply({generation, at, tokens, done,
- * base}), select(index | null), fadeFrom(index | null), clear(), count, tokens}. A new generation keeps the first `base`
+ * base}), select(index | null, {prompt}), fadeFrom(index | null), clear(), count, tokens}. A new generation keeps the first `base`
  * generated tokens (0 by default); `at` is the position of the batch's first token.
  */
 export function createTokens(node, handlers = {}) {
@@ -66,9 +66,9 @@ export function createTokens(node, handlers = {}) {
       keepCurrent();
     },
 
-    select(index) {
+    select(index, { prompt: inPrompt = false } = {}) {
       chosen?.setAttribute("aria-selected", "false");
-      chosen = index === null ? null : output[index] || null;
+      chosen = index === null ? null : (inPrompt ? prompt : output)[index] || null;
       chosen?.setAttribute("aria-selected", "true");
       if (chosen) makeCurrent(chosen);
     },

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -75,22 +76,19 @@ def base_scores(rng: random.Random, words: list[str]) -> tuple[list[float], list
 
 
 def stage(view_stage: dict[str, Any], before: list[float], after: list[float], ranks: list[int], guided: list[float]):
-    arrived = sorted(before, reverse=True)
-    running, cumulative = 0.0, []
-    for p in arrived:
-        running += p
-        cumulative.append(running)
+    cumulative = list(accumulate(before))
     bits = (entropy_bits(before), entropy_bits(after))
     alive = [p > 0 for p in after]
     return {
         "title": view_stage["id"].replace("_", "-").capitalize(),
         "name": view_stage["id"],
         "note": "",
-        "cut": {"axis": "none", "value": 0.0},
+        "on": True,
+        "cut": {"axis": "none", "value": None, "high": None},
         **view_stage,
         "before": log10s(before, ranks),
         "after": log10s(after, ranks),
-        "cumulative": [round(cumulative[r - 1], 4) for r in ranks],
+        "cumulative": [round(cumulative[r - 1], 6) for r in ranks] if view_stage.get("cut", {}).get("axis") == "cumulative" else [],
         "support_before": sum(p > 0 for p in before),
         "support": sum(alive),
         "choices_before": 2 ** bits[0],
@@ -129,13 +127,16 @@ def run(name: str, words: list[str], *, scale: float, temperature: float, top_p:
         path.append(after)
 
     if scale != 1:
-        add({"id": "guidance", "title": "Guidance", "kind": "guidance", "params": {"scale": scale}}, guided)
+        current = guided
+        path.append(guided)
     if temperature != 1:
         warm = softmax([math.log(max(p, FLOOR)) / temperature for p in current])
         add({"id": "temperature", "kind": "shape", "params": {"temperature": temperature}}, warm)
+    if scale != 1 and not top_k:
+        stages.append(stage({"id": "top_k", "title": "Top-k", "kind": "truncate", "params": {}, "on": False}, current, current, ranks, guided))
     order = sorted(range(V), key=lambda i: (-current[i], i))
     if top_k:
-        add({"id": "top_k", "title": "Top-k", "kind": "truncate", "params": {"top_k": top_k}, "cut": {"axis": "rank", "value": top_k}}, keep(current, set(order[:top_k])))
+        add({"id": "top_k", "title": "Top-k", "kind": "truncate", "params": {"top_k": top_k}, "cut": {"axis": "rank", "value": top_k, "high": None}}, keep(current, set(order[:top_k])))
     if top_p < 1:
         total, kept = 0.0, set()
         for i in order:
@@ -143,10 +144,10 @@ def run(name: str, words: list[str], *, scale: float, temperature: float, top_p:
             total += current[i]
             if total >= top_p:
                 break
-        add({"id": "top_p", "title": "Top-p", "kind": "truncate", "params": {"top_p": top_p}, "cut": {"axis": "cumulative", "value": top_p}}, keep(current, kept))
+        add({"id": "top_p", "title": "Top-p", "kind": "truncate", "params": {"top_p": top_p}, "cut": {"axis": "cumulative", "value": top_p, "high": None}}, keep(current, kept))
     if min_p > 0:
         line = min_p * max(current)
-        add({"id": "min_p", "title": "Min-p", "kind": "truncate", "params": {"min_p": min_p}, "cut": {"axis": "probability", "value": line}}, keep(current, {i for i, p in enumerate(current) if p >= line}))
+        add({"id": "min_p", "title": "Min-p", "kind": "truncate", "params": {"min_p": min_p}, "cut": {"axis": "probability", "value": line, "high": None}}, keep(current, {i for i, p in enumerate(current) if p >= line}))
 
     final = current
     token_ids = [(i * 7919 + 13) % V for i in range(V)]
@@ -166,7 +167,7 @@ def run(name: str, words: list[str], *, scale: float, temperature: float, top_p:
     rows = [
         {
             "token_id": token_ids[i], "text": labels[i], "rank": i + 1, "p_raw": raw[i], "p_final": final[i],
-            "removed_by": removed_by.get(i, ""), "drawn": i == drawn, "pinned": False, "journey": [p[i] for p in path],
+            "removed_by": removed_by.get(i, ""), "drawn": i == drawn, "chosen": i == shown[3], "pinned": False, "journey": [p[i] for p in path],
         }
         for i in shown
     ]  # fmt: skip
