@@ -16,13 +16,9 @@ from torch import Tensor
 from playground.models import ragged_mask
 from playground.models.backend import Chunk, Vocabulary
 from playground.models.checks import check_chunks, fork_length
-from playground.models.grouping import Costs, Row, group_rows
+from playground.models.grouping import Row, forward_costs, group_rows
 from playground.models.slot_cache import Plan, SlotCache
 from playground.models.slot_table import Place, SlotTable, capacity_for
-
-TOKENS_PER_PASS = 16.0
-"""On two CPU cores a token's arithmetic takes a sixteenth of the time of reading the weights (measured, 135M)."""
-
 
 @dataclass(frozen=True)
 class _Part:
@@ -45,14 +41,15 @@ class SlotBackend:
         self._table = SlotTable()
         self._lengths: dict[int, int] = {}
         self._device = hf_model.get_input_embeddings().weight.device
-        self._weight_bytes = sum(weight.numel() * weight.element_size() for weight in hf_model.parameters())
+        weight_bytes = sum(weight.numel() * weight.element_size() for weight in hf_model.parameters())
+        self._costs = forward_costs(weight_bytes, self._device.type)
         self._takes_positions = "position_ids" in inspect.signature(hf_model.forward).parameters
 
     @torch.no_grad()
     def forward(self, chunks: Sequence[Chunk]) -> Tensor:
         check_chunks(chunks, self._lengths, self.max_context, self.vocabulary.size)
         parts, num_outputs = self._parts(chunks)
-        groups = group_rows([part.row for part in parts], self._costs())
+        groups = group_rows([part.row for part in parts], self._costs, self._cache.bytes_per_token)
         output: Tensor | None = None
         for indices in groups:
             group = self._arrange([parts[index] for index in indices])
@@ -168,9 +165,6 @@ class SlotBackend:
     def cache_bytes(self) -> int:
         """Memory of all slots, used or not."""
         return self._cache.num_bytes()
-
-    def _costs(self) -> Costs:
-        return Costs(self._weight_bytes, self._cache.bytes_per_token, TOKENS_PER_PASS)
 
 
 def _padded(token_ids: Sequence[int], width: int) -> list[int]:

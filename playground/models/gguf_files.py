@@ -58,7 +58,7 @@ def refuse_if_too_large(path: Path, num_parameters: int, bytes_per_parameter: in
 
 def available_memory_bytes() -> int:
     """What this process may still take: the machine's free memory, or a container's if that is less."""
-    import psutil
+    import psutil  # type: ignore[import-untyped]
 
     free = int(psutil.virtual_memory().available)
     try:

@@ -24,6 +24,9 @@ read a state only one token at a time; or all of them anew each time, where no c
 CACHE_ARGUMENTS = ("past_key_values", "cache_params")
 """The names under which models take a cache."""
 
+STATE_TOKENS = 256
+"""A text of about this length pays for the whole of a recurrent state."""
+
 
 @dataclass
 class _Lane:
@@ -104,19 +107,22 @@ class PerLaneBackend:
         self._lanes.pop(lane, None)
 
     def bytes_per_token(self) -> int:
-        """Memory of the caches for each token held now, rounded up; a recurrent state counts in full."""
-        caches = [lane.cache for lane in self._lanes.values() if lane.cache is not None]
-        num_tokens = sum(lane.num_cached for lane in self._lanes.values())
-        return -(-sum(map(_cache_bytes, caches)) // max(1, num_tokens))
+        """Memory a token takes, from the lanes held now: keys and values grow with the text, and a recurrent state,
+        which does not, is spread over ``STATE_TOKENS``."""
+        growing = constant = num_tokens = num_lanes = 0
+        for lane in self._lanes.values():
+            for layer in getattr(lane.cache, "layers", ()):
+                total = _num_bytes(vars(layer))
+                keys_and_values = _num_bytes([getattr(layer, "keys", None), getattr(layer, "values", None)])
+                growing, constant = growing + keys_and_values, constant + total - keys_and_values
+            num_tokens, num_lanes = num_tokens + lane.num_cached, num_lanes + 1
+        return -(-growing // max(1, num_tokens)) + constant // max(1, num_lanes * STATE_TOKENS)
 
 
-def _cache_bytes(cache: Any) -> int:
-    """Bytes of every tensor the cache's layers hold, in lists and dicts too."""
-    stack, total = [vars(layer) for layer in getattr(cache, "layers", ())], 0
-    while stack:
-        value: Any = stack.pop()
-        if isinstance(value, Tensor):
-            total += value.numel() * value.element_size()
-        elif isinstance(value, (dict, list, tuple)):
-            stack.extend(value.values() if isinstance(value, dict) else value)
-    return total
+def _num_bytes(value: Any) -> int:
+    """Of every tensor in a nest of lists and dicts."""
+    if isinstance(value, Tensor):
+        return value.numel() * value.element_size()
+    if isinstance(value, dict):
+        value = list(value.values())
+    return sum(map(_num_bytes, value)) if isinstance(value, (list, tuple)) else 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from playground.models.backend import Chunk, Message, Model
+from playground.models.backend import Chunk, Message, Model, Vocabulary
 from playground.models.checks import check_chunks, fork_length, utf8
 from playground.models.labels import visible
 from playground.models.toy_text import TOY_TEXT
@@ -79,7 +79,7 @@ class ToyBackend:
     """
 
     def __init__(self, max_context: int = 2048) -> None:
-        self.vocabulary = ToyVocabulary()
+        self.vocabulary: Vocabulary = ToyVocabulary()
         self.max_context = max_context
         self._after_one, self._after_two = self._statistics()
         generator = torch.Generator().manual_seed(0)
@@ -127,7 +127,7 @@ class ToyBackend:
 class ToyChat:
     """``user: ...<|end|>`` turn by turn."""
 
-    def __init__(self, vocabulary: ToyVocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
 
     def render(self, messages: Iterable[Message]) -> str:
