@@ -50,14 +50,13 @@ def test_lanes_grow_through_the_pools_beside_short_ones(backend: SlotBackend) ->
     texts = {lane: text(lane, length) for lane, length in enumerate((700, 20, 300, 1100))}
     done = dict.fromkeys(texts, 0)
     choice = random.Random(1)
-    while chunks := [lane for lane in texts if done[lane] < len(texts[lane])]:
+    while unfinished := [lane for lane in texts if done[lane] < len(texts[lane])]:
         call = []
-        for lane in chunks:
+        for lane in unfinished:
             stop = min(len(texts[lane]), done[lane] + choice.choice([1, 5, 120]))
             call.append(Chunk(lane, tuple(texts[lane][done[lane] : stop])))
             done[lane] = stop
-        logits = backend.forward(call)
-    assert_close(logits[-1], reference(texts[3])[-1])
+        backend.forward(call)
     for lane, token_ids in texts.items():
         assert_close(feed(backend, lane, [7])[0], reference([*token_ids, 7])[-1])
 
