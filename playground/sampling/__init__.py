@@ -12,6 +12,7 @@ from playground.sampling.guidance import Guidance, guide
 from playground.sampling.param import Param
 from playground.sampling.registry import SAMPLERS
 from playground.sampling.sampler import Example, Sampler
+from playground.sampling.softmax import usable_rows
 from playground.sampling.trace import ABSENT, ALIVE, StageTrace, Trace
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "metrics",
     "orders",
     "stack",
+    "usable_rows",
 ]

@@ -59,10 +59,14 @@ class BatchPlan:
         prompt_length: int | Sequence[int] = 0,
         state: States | None = None,
     ) -> torch.Tensor:
-        """float[B,V] scores, nats -> float[B,V], removed = -inf; arguments as in ``Chain.apply``."""
-        out = torch.empty_like(scores)
+        """float[B,V] scores, nats -> float[B,V], removed = -inf; arguments as in ``Chain.apply``.
+
+        Unlike there, a row with NaN or without tokens raises nothing, as it would end its batch-mates too: ask
+        ``usable_rows`` first.
+        """
+        out = torch.empty_like(scores, dtype=torch.promote_types(scores.dtype, torch.float32))
         for group, now in self._passes(scores, token_ids, prompt_length, state):
-            out[list(group.rows)] = now.full().to(out.dtype)
+            out[list(group.rows)] = now.full()
         return out
 
     def draw(
@@ -104,7 +108,7 @@ def stack(chains: Sequence[Chain]) -> BatchPlan:
     return BatchPlan(tuple(chains))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def groups(chains: tuple[Chain, ...], rows_at_once: int) -> tuple[Group, ...]:
     """The rows shared out into passes of at most ``rows_at_once`` rows."""
     passes = []

@@ -16,6 +16,7 @@ from playground.sampling import chain_text
 from playground.sampling.context import Context
 from playground.sampling.fold import Candidates, fold
 from playground.sampling.sampler import Sampler
+from playground.sampling.softmax import usable_rows
 from playground.sampling.trace import Trace, trace
 
 MAX_STAGES = 64
@@ -132,7 +133,7 @@ def checked(scores: torch.Tensor, num_dimensions: int) -> torch.Tensor:
             f"scores needs {num_dimensions} dimension(s) and at least one token; its shape is {tuple(scores.shape)}."
         )
     scores = scores if scores.dtype == torch.float64 else scores.float()
-    if not bool(scores.amax(-1).isfinite().all()):
+    if not bool(usable_rows(scores).all()):
         raise PlaygroundError(
             "The scores contain NaN or +inf, or leave no token at all: the model cannot be sampled from."
         )

@@ -5,34 +5,34 @@ Knows nothing about samplers, prompts or models; its rows come from wherever the
 
 from __future__ import annotations
 
-import math
+import dataclasses
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
-from playground.errors import PlaygroundError
 from playground.sampling.columns import Number, column
-from playground.sampling.param import shortened
+from playground.sampling.param import Param, param
 from playground.sampling.seen import within_range
 from playground.sampling.softmax import log_softmax
-
-HARD_LIMIT = 1000.0  # the largest |scale| that is legal; the page's slider covers -1 to 7
 
 
 @dataclass(frozen=True)
 class Guidance:
     """How branches are mixed. Now: two branches, prompt (weight ``scale``) and negative (1 − ``scale``)."""
 
-    scale: float = 1.0
+    scale: float = param(
+        1.0, -1, 7, 0.05, label="CFG scale", help="1 is off, more stresses the prompt.", hard_low=-1000, hard_high=1000
+    )
 
     def __post_init__(self) -> None:
-        scale = self.scale
-        legal = isinstance(scale, int | float) and not isinstance(scale, bool) and math.isfinite(scale)
-        if not legal or abs(scale) > HARD_LIMIT:
-            raise PlaygroundError(
-                f"scale must be a number from {-HARD_LIMIT:g} to {HARD_LIMIT:g} (1 is off); got {shortened(scale)}."
-            )
-        object.__setattr__(self, "scale", float(scale))
+        object.__setattr__(self, "scale", self.params()["scale"].check("guidance.scale", self.scale))
+
+    @classmethod
+    @cache
+    def params(cls) -> dict[str, Param]:
+        """Its parameters by name, as a sampler declares them."""
+        return {field.name: field.metadata["param"] for field in dataclasses.fields(cls)}
 
     @property
     def is_off(self) -> bool:
@@ -57,6 +57,7 @@ def guide(cond: torch.Tensor, negative: torch.Tensor, scale: Number) -> torch.Te
     A token that either branch removed (-inf) is removed, unless that would leave the row empty; scale 1 asks
     nothing of the negative branch. (Past scale 1 a token that is impossible under the negative would score +inf.)
     """
+    scale = scale if isinstance(scale, torch.Tensor) else Guidance(scale).scale  # refuses NaN and the like
     factor = column(scale, cond) - 1.0
     off = factor == 0
     if off.all():

@@ -23,6 +23,11 @@ def weights(scores: torch.Tensor) -> torch.Tensor:
     return (wide - wide.amax(-1, keepdim=True)).exp_()
 
 
+def usable_rows(scores: torch.Tensor) -> torch.Tensor:
+    """bool[B]: the rows of float[B,K] that can be sampled from: a finite maximum, hence no NaN and no +inf."""
+    return scores.amax(-1).isfinite()
+
+
 def softmax(scores: torch.Tensor) -> torch.Tensor:
     """float[B,K] scores, nats -> float64[B,K] probabilities; a removed token has 0."""
     unnormalised = weights(scores)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from playground.errors import PlaygroundError
-from playground.sampling import Chain, draw, stack
+from playground.sampling import Chain, draw, stack, usable_rows
 from playground.sampling.batch import groups
 
 NUM_TOKENS = 49_152
@@ -85,6 +85,23 @@ def test_plans_are_kept():
 def test_rows_must_match_the_plan():
     with pytest.raises(PlaygroundError, match="2 rows"):
         stack(users(2, True)).apply(torch.zeros(3, 50))
+
+
+def test_a_spoilt_row_spoils_nobody_else():
+    chains = users(3, True)
+    scores, history = rows_for(chains, 500)
+    clean = stack(chains).apply(scores, history)
+    scores[1, 7] = torch.nan
+    assert usable_rows(scores).tolist() == [True, False, True]
+    spoilt = stack(chains).apply(scores, history)
+    assert torch.equal(spoilt[[0, 2]], clean[[0, 2]])
+
+
+def test_half_precision_comes_out_as_float32():
+    scores = torch.randn(2, 300, generator=torch.Generator().manual_seed(0)).bfloat16()
+    chain = Chain.from_url("temperature:0.7,top_p:0.9")
+    assert torch.equal(stack([chain] * 2).apply(scores), chain.apply(scores.float()))
+    assert chain.apply(scores).dtype == torch.float32
 
 
 def best_time_s(work, times: int = 3) -> float:

@@ -100,8 +100,9 @@ def test_inputs_are_left_alone():
 
 @pytest.mark.parametrize("scale", [math.nan, math.inf, "2", True, None, 1e9])
 def test_bad_scales_are_explained(scale):
-    with pytest.raises(PlaygroundError, match="-1000 to 1000"):
-        Guidance(scale)
+    for use in (Guidance, lambda bad: guide(COND, NEGATIVE, bad)):
+        with pytest.raises(PlaygroundError, match=r"scale must be a number from -1000 to 1000"):
+            use(scale)
 
 
 def test_guidance_is_a_value():
