@@ -63,3 +63,19 @@ export function latest(work) {
     }
   };
 }
+
+const scripts = new Map();
+
+/** Load one of our own classic scripts, once; it is only fetched when the first chart that needs it is shown. */
+export function loadScript(path) {
+  if (!scripts.has(path)) {
+    scripts.set(path, new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = new URL(path, document.baseURI).href;
+      script.onload = resolve;
+      script.onerror = () => reject(new Error(`The page's own ${path} did not load; reload the page.`));
+      document.head.append(script);
+    }));
+  }
+  return scripts.get(path);
+}

@@ -1,6 +1,6 @@
 // The page's own state and its wiring: controls in, views out. All sampler maths stays on the server; everything
 // drawn comes from one view of one step.
-import { latest, open, post, get, sessionToken } from "./api.js";
+import { get, latest, loadScript, open, post, sessionToken } from "./api.js";
 import * as controls from "./controls.js";
 import { createLight } from "./light.js";
 import * as panels from "./panels.js";
@@ -8,6 +8,7 @@ import { createStrip } from "./strip.js";
 import { render as drawCard } from "./card.js";
 import { render as drawGuidance } from "./guidance.js";
 import { render as drawHeadline } from "./headline.js";
+import { render as drawJourney } from "./journey.js";
 import { draw as drawPlot } from "./plot.js";
 import { render as drawRibbon } from "./ribbon.js";
 import { render as drawRows } from "./rows.js";
@@ -17,6 +18,7 @@ import { render as drawTable } from "./table.js";
 import { createTokens } from "./tokens.js";
 
 const SETTLE_MS = 600; // rows keep their order this long after a slider is let go
+const narrow = matchMedia("(max-width: 760px)");
 const TYPING_MS = 350; // a pause this long in typing asks the model again
 const POLL_MS = 700;
 
@@ -123,44 +125,27 @@ function draw(current) {
   if (chartScale === "rank" && current.figures?.rank) drawPlot(nodes.plot, current.figures.rank);
   else drawRows(nodes.rows, current, { scale: chartScale, light, hold, stageTitle: title });
   drawRuler(nodes.ruler, current.dart, { light });
-  drawCards(current);
-  drawGuidance(nodes.marks, current.guidance, { light });
+  drawCards(current, title);
+  drawGuidance(nodes.marks, current.guidance, { light, hold });
   nodes.formula.textContent = formula(current.guidance);
-  if (nodes.inspector.open) drawTable(nodes.table, current, { light, stageTitle: title });
+  if (nodes.inspector.open) drawTable(nodes.table, current, { light, hold, stageTitle: title });
   document.body.dataset.recomputed = String(current.recomputed);
   document.body.dataset.painted = String(++PG.painted);
 }
 
-function drawCards(current) {
-  const cost = current.guidance?.cost_ms;
-  const guidance = guidanceStage(current);
-  drawCard(heads.get("guidance").drawing, guidance, { view: current, light });
-  heads.get("guidance").note.textContent = cost != null ? `second branch: ${cost.toFixed(1)} ms a step` : "";
+function drawCards(current, title) {
+  const stacked = narrow.matches;
   for (const stage of current.stages) {
     const head = heads.get(stage.id);
     if (!head) continue;
     head.card.classList.toggle("pg-off", !stage.on);
-    drawCard(head.drawing, stage, { view: current, light });
+    drawCard(head.drawing, stage, { view: current, light, stacked });
   }
-  heads.get("guidance").card.classList.toggle("pg-off", !guidance.on);
-  drawRuler(heads.get("draw").drawing, current.dart, { light, compact: true });
-  const visible = current.stages.map((stage) => ({ ...stage, element: heads.get(stage.id)?.card }));
-  drawRibbon(nodes.ribbon, [{ ...guidance, element: heads.get("guidance").card }, ...visible],
-    { stacked: matchMedia("(max-width: 760px)").matches });
-}
-
-/** The guidance card as a stage: prompt in, guided out. */
-function guidanceStage(current) {
-  const g = current.guidance;
-  const on = Boolean(g) && g.scale !== 1;
-  return {
-    id: "guidance", name: "guidance", title: "Guidance", kind: "guidance", on,
-    before: g?.curve_prompt ?? [], negative: g?.curve_negative ?? [], after: g?.curve_guided ?? [], cumulative: [],
-    support_before: current.base.support, support: current.guided.support,
-    choices_before: current.base.choices, choices: current.guided.choices,
-    entropy_before_bits: current.base.entropy_bits, entropy_bits: current.guided.entropy_bits,
-    kept_mass: 1, mass_alive: 1, kl_bits: 0, cut: { axis: "none", value: 0 }, note: "", params: {},
-  };
+  drawRuler(heads.get("draw").drawing, current.dart, { light });
+  const cost = current.guidance?.cost_ms;
+  heads.get("guidance").note.textContent = cost != null ? `the second branch costs ${cost.toFixed(1)} ms a step` : "";
+  drawRibbon(nodes.ribbon, current.stages, { card: (id) => heads.get(id)?.card ?? null, stacked });
+  drawJourney(nodes.journey, current, { light, stageTitle: title });
 }
 
 function formula(g) {
@@ -182,6 +167,7 @@ const receiveDelta = (delta) => {
   if (delta.done) finished(delta);
 };
 PG.receive = receiveDelta;
+PG.stopped = () => { document.body.dataset.generating = "false"; };
 
 async function finished(delta) {
   document.body.dataset.generating = "false";
@@ -223,9 +209,11 @@ const timeline = latest(async () => {
     nodes.timeline.hidden = true;
     return;
   }
-  nodes.timeline.hidden = false;
   const figure = await get(`generations/${run.id}/timeline`).catch(() => null);
-  if (figure) drawPlot(nodes.timeline, figure);
+  if (!figure) return;
+  await plotly();
+  nodes.timeline.hidden = false;
+  await drawPlot(nodes.timeline, figure);
 });
 
 // ---------------------------------------------------------------- messages
@@ -358,7 +346,8 @@ function furnish() {
     after: document.getElementById("pg-after"), formula: document.getElementById("pg-formula"),
     run: document.getElementById("pg-run"), timeline: document.getElementById("timeline"), model: head.state,
     say: panels.el("div", { class: "pg-sr", role: "status", "aria-live": "polite" }),
-    ribbon: panels.el("div", { class: "pg-ribbon", "aria-hidden": "true" }),
+    ribbon: panels.el("div", { class: "pg-ribbon-host", "aria-hidden": "true" }),
+    journey: document.getElementById("pg-journey"),
   };
   nodes.plot = distribution.plot;
   document.body.append(nodes.say);
@@ -392,6 +381,7 @@ function furnishCards(pipeline) {
 
 function setChartScale(scale) {
   chartScale = scale;
+  if (scale === "rank") plotly().then(retrace);
   for (const button of nodes.segment.children) {
     button.setAttribute("aria-checked", String(button.dataset.scale === scale));
   }
@@ -401,8 +391,12 @@ function setChartScale(scale) {
 async function scalePlot() {
   if (!key) return;
   const figure = await post("scale", { key, ...knobs() }).catch(problem);
-  if (figure) drawPlot(nodes.scalePlot, figure);
+  if (!figure) return;
+  await plotly();
+  drawPlot(nodes.scalePlot, figure);
 }
+
+const plotly = () => loadScript("pg/vendor/plotly.min.js");
 
 async function replay(from) {
   if (run) receiveDelta(await get(`generations/${run.id}?from=${from}`));
@@ -415,7 +409,12 @@ async function begin() {
   furnish();
   furnishCards(pipeline.closest("#pipeline"));
   controls.listen(changed);
-  light.subscribe(() => view && draw(view));
+  let pinned = "";
+  light.subscribe(() => {
+    const now = [...light.pinned].join();
+    if (now !== pinned) retrace(); // a pinned token keeps its row wherever it ranks
+    pinned = now;
+  });
   tokens.setPrompt(start.first?.prompt_tokens ?? []);
   if (start.first) {
     key = start.first.view.key;

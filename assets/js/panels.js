@@ -56,7 +56,7 @@ export function examples(list, choose) {
   for (const example of list) {
     const chip = el("button", { type: "button", class: "pg-chip", title: example.watch,
       onclick: () => { watch.textContent = example.watch; choose(example); } }, example.title);
-    const name = example.group ?? example.title;
+    const name = example.chip;
     if (!groups.has(name)) groups.set(name, el("span", { class: "pg-chips" }));
     groups.get(name).append(chip);
   }
@@ -78,7 +78,7 @@ export function cardHead(node, { id, title, summary, formula, movable, onRemove 
 }
 
 export function addStage(pipeline, names, registry, choose) {
-  const select = el("select", { id: "pg-add-stage", "aria-label": "Add a stage" }, el("option", { value: "" }, "＋ Add a stage"),
+  const select = el("select", { id: "pg-add-stage", "aria-label": "Add a stage" }, el("option", { value: "" }, "+ Add a stage"),
     ...names.map((name) => el("option", { value: name, title: registry[name].summary }, registry[name].title)));
   select.addEventListener("change", () => {
     if (select.value) choose(select.value);
@@ -154,7 +154,7 @@ export function inspectorPanel(onOpen) {
 }
 
 export const sentenceNode = () => {
-  const node = el("p", { id: "sentence", class: "pg-say", "aria-live": "polite" });
-  fill("pg-sentence", node);
+  const node = el("div", { id: "sentence", "aria-live": "polite" });
+  fill("pg-sentence", el("div", { class: "pg-say" }, node, el("div", { id: "pg-journey" })));
   return node;
 };

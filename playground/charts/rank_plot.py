@@ -5,6 +5,7 @@ Knows nothing about samplers: thresholds arrive as geometry.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from playground.charts.base import CUT, FINAL, NEGATIVE, PROMPT, axis, escaped, layout
@@ -16,11 +17,10 @@ LOWEST = -9.0
 def figure(view: PipelineView) -> dict[str, Any]:
     """The model, the guided and the final curve; horizontal, vertical and cumulative cuts by stage."""
     ranks = view["ranks"]
-    curves = [_curve("model", ranks, _guided(view, "curve_prompt"), PROMPT, 1.6)]
+    curves = [_curve("model", ranks, view["stages"][0]["before"], PROMPT, 1.6)]
     if view["guidance"] and view["guidance"]["scale"] != 1:
         curves += [_curve("negative", ranks, view["guidance"]["curve_negative"], NEGATIVE, 0.9)]
-    if view["stages"]:
-        curves.append(_curve("after the pipeline", ranks, view["stages"][-1]["after"], FINAL, 2.0))
+    curves.append(_curve("after the pipeline", ranks, view["stages"][-1]["after"], FINAL, 2.0))
     shapes, notes = [], []
     for stage in view["stages"]:
         line = _threshold(stage)
@@ -32,12 +32,6 @@ def figure(view: PipelineView) -> dict[str, Any]:
         axis("rank in the model's own order", type="log", range=[0, _log10(top)]),
         axis("probability", type="log", range=[LOWEST, 0.1], exponentformat="power", dtick=2), 420,
         shapes=shapes, annotations=notes)}
-
-
-def _guided(view: PipelineView, name: str) -> list[Any]:
-    if view["guidance"]:
-        return view["guidance"][name]  # type: ignore[literal-required]
-    return view["stages"][0]["before"] if view["stages"] else []
 
 
 def _curve(name: str, ranks: list[int], log10_p: list[Any], colour: str, width: float) -> dict[str, Any]:
@@ -65,6 +59,4 @@ def _note(stage: StageView, line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _log10(value: float) -> float:
-    from math import log10
-
-    return log10(max(value, 1e-300))
+    return math.log10(max(value, 1e-300))

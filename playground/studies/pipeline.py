@@ -125,24 +125,44 @@ class _Scene:
         self.shown = self.order[self.ranks - 1]
         self.removed_by = np.asarray(self.trace.removed_by)
         self.alive = self.removed_by == ALIVE
+        self.leaving: list[NDArray[np.float64]] = []  # what leaves each card, guidance first; filled by stages()
         self.on = [stage for stage in self.knobs.strip.stages if stage.on]
 
     def stages(self) -> list[StageView]:
-        """One StageView a card, in the strip's order; a switched-off card passes its input through."""
-        views, number = [], 0
-        arriving, arriving_alive = self.p_guided, np.ones(len(self.p_guided), bool)
-        base = _base(self.p_guided)
+        """One StageView a card, guidance first, then the strip's order; a card that is off passes its input through."""
+        everyone = np.ones(len(self.p_guided), bool)
+        before, arriving, alive, number = _base(self.p_guided), self.p_guided, everyone, 0
+        views = [self._guidance_stage(before)]
         for stage in self.knobs.strip.stages:
-            if not stage.on:
-                views.append(self._stage(stage.id, None, arriving, arriving, arriving_alive, arriving_alive, base, base))
-                continue
-            traced = self.trace.stages[number]
-            leaving = np.asarray(traced.probs)
-            alive = arriving_alive & ~(self.removed_by == number)
-            after = BaseView(support=traced.support, choices=2.0**traced.entropy_bits, entropy_bits=traced.entropy_bits)
-            views.append(self._stage(stage.id, traced, arriving, leaving, arriving_alive, alive, base, after))
-            arriving, arriving_alive, base, number = leaving, alive, after, number + 1
+            traced, leaving, survivors, after = None, arriving, alive, before
+            if stage.on:
+                traced = self.trace.stages[number]
+                leaving = np.asarray(traced.probs)
+                survivors = alive & (self.removed_by != number)
+                after = BaseView(support=traced.support, choices=traced.effective_choices,
+                                 entropy_bits=traced.entropy_bits)
+                number += 1
+            views.append(self._stage(stage.id, traced, arriving, leaving, alive, survivors, before, after))
+            self.leaving.append(leaving)
+            before, arriving, alive = after, leaving, survivors
         return views
+
+    def _guidance_stage(self, after: BaseView) -> StageView:
+        """Guidance as a card: the prompt's distribution arrives, the guided one leaves."""
+        everyone = np.ones(len(self.p_raw), bool)
+        on = self.knobs.scale != 1.0 and self.rows.negative is not None
+        before = _base(self.p_raw) if on else after
+        arriving = self.curve(self.p_raw, everyone)
+        self.leaving.append(self.p_guided)
+        return StageView(
+            id="guidance", name="guidance", title="Guidance", kind="guidance", on=on, params={"scale": self.knobs.scale},
+            before=arriving, after=self.curve(self.p_guided, everyone) if on else arriving, cumulative=[],
+            support_before=before["support"], support=after["support"], choices_before=before["choices"],
+            choices=after["choices"], entropy_before_bits=before["entropy_bits"], entropy_bits=after["entropy_bits"],
+            kept_mass=1.0, kl_bits=self._guidance_kl() if on else 0.0, mass_alive=1.0, cut=_cut(Cut()), note="")
+
+    def _guidance_kl(self) -> float:
+        return float(metrics.kl_bits(torch.as_tensor(self.p_guided), torch.as_tensor(self.p_raw)))
 
     def _stage(self, stage_id: str, traced: StageTrace | None, arriving: NDArray[np.float64],
                leaving: NDArray[np.float64], alive_before: NDArray[np.bool_], alive: NDArray[np.bool_],
@@ -150,15 +170,13 @@ class _Scene:
         sampler = SAMPLERS[stage_id.partition("--")[0]]
         axis = traced.cut.axis if traced else "none"
         return StageView(
-            id=stage_id, name=sampler.name, title=sampler.title, kind=sampler.kind,
-            params=dict(traced.params) if traced else {}, on=traced is not None,
-            before=self.curve(arriving, alive_before), after=self.curve(leaving, alive),
-            cumulative=self.cumulative(arriving) if axis == "cumulative" else [],
+            id=stage_id, name=sampler.name, title=sampler.title, kind=sampler.kind, on=traced is not None,
+            params=dict(traced.params) if traced else {}, before=self.curve(arriving, alive_before),
+            after=self.curve(leaving, alive), cumulative=self.cumulative(arriving) if axis == "cumulative" else [],
             support_before=before["support"], support=after["support"], choices_before=before["choices"],
-            choices=after["choices"], entropy_before_bits=before["entropy_bits"],
-            entropy_bits=after["entropy_bits"], kept_mass=traced.kept_mass if traced else 1.0,
-            kl_bits=traced.kl_bits if traced else 0.0, mass_alive=float(self.p_guided[alive].sum()),
-            cut=_cut(traced.cut if traced else Cut()), note="")
+            choices=after["choices"], entropy_before_bits=before["entropy_bits"], entropy_bits=after["entropy_bits"],
+            kept_mass=traced.kept_mass if traced else 1.0, kl_bits=traced.kl_bits if traced else 0.0,
+            mass_alive=float(self.p_guided[alive].sum()), cut=_cut(traced.cut if traced else Cut()), note="")
 
     def curve(self, probabilities: NDArray[np.float64], alive: NDArray[np.bool_]) -> list[float | None]:
         """log10 p at the shared ranks; None where the token is gone."""
@@ -194,10 +212,7 @@ class _Scene:
         return ranks, list(tokens)
 
     def _journey(self, token: int) -> list[float]:
-        start = [float(self.p_raw[token])]
-        if self.knobs.scale != 1.0:
-            start.append(float(self.p_guided[token]))
-        return start + [float(stage.probs[token]) for stage in self.trace.stages]
+        return [float(self.p_raw[token]), *(float(leaving[token]) for leaving in self.leaving)]
 
     def dart(self) -> DartView:
         """Where the step's uniform lands on the ruler of the final distribution: what this dart would hit now."""

@@ -12,10 +12,7 @@ def sentence(view: PipelineView) -> list[Fragment]:
     """"The model wavered between about 615 tokens; guidance made it 153, temperature 1.4 made it 1,637; ..."."""
     parts: list[Fragment] = [_text("The model wavered between about "), _figure(_count(view["base"]["choices"])),
                              _text(" token" if round(view["base"]["choices"]) == 1 else " tokens")]
-    clauses: list[list[Fragment]] = []
-    if view["guidance"] and view["guidance"]["scale"] != 1:
-        clauses.append([_text("guidance made it "), _figure(_count(view["guided"]["choices"]))])
-    clauses += [_clause(stage) for stage in view["stages"] if stage["on"]]
+    clauses = [_clause(stage) for stage in view["stages"] if stage["on"]]
     for number, clause in enumerate(clauses):
         parts += [_text("; " if number == 0 else ", "), *clause]
     dart = view["dart"]
@@ -26,6 +23,8 @@ def sentence(view: PipelineView) -> list[Fragment]:
 
 def _clause(stage: StageView) -> list[Fragment]:
     name = stage["title"][0].lower() + stage["title"][1:]
+    if stage["kind"] == "guidance":
+        return [_text("guidance made it "), _figure(_count(stage["choices"]))]
     value = next((f" {value:g}" for value in stage["params"].values() if isinstance(value, int | float)), "")
     if stage["kind"] == "truncate":
         if stage["support"] == stage["support_before"]:

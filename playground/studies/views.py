@@ -76,7 +76,7 @@ class RowView(TypedDict):
     """The text has it here."""
     pinned: bool
     journey: list[float]
-    """p after the base and after each stage, in the strip's order (guidance first where it is on)."""
+    """p under the model, then as it leaves each of PipelineView.stages (those that are off included)."""
 
 
 class OthersView(TypedDict):
@@ -158,6 +158,7 @@ class PipelineView(TypedDict):
     kept_mass: float
     """Share of the model's own mass (base) on the tokens that survive."""
     stages: list[StageView]
+    """Guidance first, then the strip's order; cards that are off are there too."""
     rows: list[RowView]
     """Largest final first, then up to five largest removed."""
     others: OthersView

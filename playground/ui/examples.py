@@ -23,25 +23,28 @@ def _strip(temperature: float = 1.0, **on: float) -> list[dict[str, Any]]:
     return stages
 
 
-def example(title: str, watch: str, prompt: str, **state: Any) -> dict[str, Any]:
-    """One chip; ``state`` overrides the neutral page (negative, scale, strip, chat, system, max_tokens, seed)."""
+def example(title: str, watch: str, prompt: str, chip: str = "", **state: Any) -> dict[str, Any]:
+    """One click; ``state`` overrides the neutral page (negative, scale, strip, chat, system, max_tokens, seed).
+
+    Examples with the same ``chip`` are halves of one chip: the same sentence in two languages, the same heat twice.
+    """
     neutral = {"negative": "", "scale": 1.0, "strip": _strip(min_p=0.05), "chat": False, "system": "",
                "max_tokens": 64, "seed": 7}
-    return {"title": title, "watch": watch, "state": {**neutral, "prompt": prompt, **state}}
+    return {"title": title, "watch": watch, "chip": chip or title, "state": {**neutral, "prompt": prompt, **state}}
 
 
 EXAMPLES: list[dict[str, Any]] = [
     example("A daughter's name", "Many right answers: watch how many names min-p leaves and how top-k cuts a flat "
-            "list in the middle.", "They decided to name their daughter", strip=_strip()),
-    example("Имя дочери", "The same sentence in Russian: the tokens are shorter pieces, and the model knows less.",
-            "Они решили назвать свою дочь", strip=_strip()),
+            "list in the middle.", "They decided to name their daughter", "name", strip=_strip()),
+    example("по-русски", "The same sentence in Russian: the tokens are shorter pieces, and the model knows less.",
+            "Они решили назвать свою дочь", "name", strip=_strip()),
     example("A sure fact", "One token takes nearly everything: no sampler can do much harm here.",
             "The capital of France is", max_tokens=24),
     example("Hot, under top-p", "Temperature 2 floods the tail and top-p 0.95 lets thousands of tokens through: "
-            "generate and read.", "Once upon a time, in a village by the sea,",
+            "generate and read.", "Once upon a time, in a village by the sea,", "hot",
             strip=_strip(2.0, top_p=0.95)),
-    example("Hot, under min-p", "The same heat, but min-p 0.1 measures against the best token: the text holds.",
-            "Once upon a time, in a village by the sea,", strip=_strip(2.0, min_p=0.1)),
+    example("under min-p", "The same heat, but min-p 0.1 measures against the best token: the text holds.",
+            "Once upon a time, in a village by the sea,", "hot", strip=_strip(2.0, min_p=0.1)),
     example("The dragon and the plane", "Guidance away from a plane: watch beast, throne and kingdom rise.",
             "The dragon flew over Paris, France, and the", negative="The plane flew over Paris, France, and the",
             scale=1.5, strip=_strip(1.4, top_p=0.95, min_p=0.1)),

@@ -80,7 +80,7 @@ def _card(stage_id: str, sampler: type[Sampler], opening: dict[str, Any], on_str
 
 
 def _knob(stage_id: str, name: str, param: Param, value: Any) -> None:
-    element_id, label = knob_id(stage_id, name), f"{param.label}" + (f" ({param.unit})" if param.unit else "")
+    element_id, label = knob_id(stage_id, name), param.label
     if _is_text(param):
         gr.Textbox("{}", label=label, elem_id=element_id, elem_classes=["pg-knob", "pg-knob-text"], lines=1,
                    max_lines=3, placeholder='{"token id": bias}', container=True, min_width=0)
