@@ -24,8 +24,8 @@ PLAUSIBLE = 1e-3
 
 
 def guidance_view(rows: StepRows, scale: float, p_prompt: NDArray[np.float64], p_guided: NDArray[np.float64],
-                  ranks: NDArray[np.int64], order: NDArray[np.int64], vocabulary: Vocabulary) -> GuidanceView | None:
-    """The guidance card and its dumbbells; None where no negative row is known."""
+                  shown: NDArray[np.int64], vocabulary: Vocabulary) -> GuidanceView | None:
+    """The guidance card and its dumbbells; None where no negative row is known. ``shown``: ids on the rank axis."""
     if rows.negative is None:
         return None
     p_negative = torch.softmax(rows.negative.double(), -1).numpy()
@@ -34,7 +34,6 @@ def guidance_view(rows: StepRows, scale: float, p_prompt: NDArray[np.float64], p
         promotion = np.log(p_prompt[plausible]) - np.log(p_negative[plausible])
     by_promotion = plausible[np.argsort(-promotion, kind="stable")]
     half = min(NUM_MARKS, len(by_promotion) // 2)
-    shown = order[ranks - 1]
 
     def mark(token: int) -> GuidanceMark:
         return GuidanceMark(

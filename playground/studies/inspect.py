@@ -13,21 +13,19 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from playground.engine import Engine, EngineHost, Reading, Span
 from playground.errors import PlaygroundError
 from playground.models import Vocabulary
 from playground.studies.first_view import FirstView
-from playground.studies.pipeline import Knobs, StepRows, base_order, pipeline_view
+from playground.studies.pipeline import BaseRow, Knobs, StepRows, pipeline_view
 from playground.studies.prompts import EncodedPrompt
 from playground.studies.views import PipelineView, TokenView
 
 T = TypeVar("T")
 NUM_TITLE_TOKENS = 6
-NUM_ORDERS = 64
+NUM_BASES = 64
 FIRST_PROMPT, FIRST_NEGATIVE = "first-prompt", "first-negative"
 
 
@@ -65,7 +63,7 @@ class Inspector:
     host: EngineHost
     first: FirstView | None
     worker: Executor
-    _orders: OrderedDict[str, NDArray[np.int64]] = field(default_factory=OrderedDict)
+    _bases: OrderedDict[str, BaseRow] = field(default_factory=OrderedDict)
 
     @property
     def vocabulary(self) -> Vocabulary | FirstView:
@@ -121,7 +119,7 @@ class Inspector:
             title.replace("␣", " "), seed if place.seed is None else place.seed, place.at_end,
             bool(engine and place.generated and engine.store.is_recomputed(place.row_key)), place.chosen,
             place.negative_label, place.negative_is_text, engine.guidance_cost_ms if engine else None,
-            self._order(place.row_key, prompt))
+            self._base(place.row_key, prompt))
 
     def _view(self, place: Place, knobs: Knobs, seed: int) -> PipelineView:
         if place.negative_ids is None:
@@ -133,14 +131,14 @@ class Inspector:
             return self.first.prompt if key == FIRST_PROMPT else self.first.negative
         return self.host.engine.store.get(key)
 
-    def _order(self, key: str, row: torch.Tensor) -> NDArray[np.int64]:
-        """The rank order of a row: the one full sort a step costs, done once and shared by every later drag."""
-        if key not in self._orders:
-            self._orders[key] = base_order(row)
-            while len(self._orders) > NUM_ORDERS:
-                self._orders.popitem(last=False)
-        self._orders.move_to_end(key)
-        return self._orders[key]
+    def _base(self, key: str, row: torch.Tensor) -> BaseRow:
+        """What a row decides by itself, its rank order included: once a step, not once a drag."""
+        if key not in self._bases:
+            self._bases[key] = BaseRow.of(row)
+            while len(self._bases) > NUM_BASES:
+                self._bases.popitem(last=False)
+        self._bases.move_to_end(key)
+        return self._bases[key]
 
 
 async def run(engine: Engine, work: Any) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -36,6 +36,28 @@ LOWEST_LOG10 = -12.0
 
 
 @dataclass(frozen=True)
+class BaseRow:
+    """What only the model's own row decides: computed once a step and shared by every later drag."""
+
+    probs: NDArray[np.float64]
+    """float64[V]: the model on the prompt."""
+    order: NDArray[np.int64]
+    """int64[V]: token ids by descending probability, ties by id; the order of every rank axis."""
+    rank_of: NDArray[np.int32]
+    """int32[V]: 1-based rank of each token."""
+    view: BaseView
+
+    @classmethod
+    def of(cls, logits: torch.Tensor) -> BaseRow:
+        """From float32[V] logits. The one full sort a step costs happens here."""
+        order = np.argsort(-logits.numpy(), kind="stable")
+        rank_of = np.empty(len(order), np.int32)
+        rank_of[order] = np.arange(1, len(order) + 1)
+        probs = torch.softmax(logits.double(), -1).numpy()
+        return cls(probs, order, rank_of, _base(probs))
+
+
+@dataclass(frozen=True)
 class StepRows:
     """One step and its stored logits: enough to recompute everything that is drawn."""
 
@@ -58,8 +80,8 @@ class StepRows:
     negative_label: str = ""
     negative_is_text: bool = False
     negative_cost_ms: float | None = None
-    order: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64), compare=False)
-    """int64[V]: token ids in descending p_raw (ties by id); computed where empty. Cached by the caller."""
+    base: BaseRow | None = None
+    """Of ``prompt``; computed where the caller has none stored."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +91,6 @@ class Knobs:
     strip: Strip
     scale: float = 1.0
     pins: tuple[int, ...] = ()
-
-
-def base_order(row: torch.Tensor) -> NDArray[np.int64]:
-    """int64[V]: token ids by descending logit, ties by id; the order of every rank axis."""
-    return np.argsort(-row.numpy(), kind="stable")
 
 
 def rank_axis(vocabulary_size: int) -> NDArray[np.int64]:
@@ -89,17 +106,17 @@ def pipeline_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> Pipel
     if knobs.scale != 1.0 and rows.negative is not None:
         guided = guide(scores, rows.negative[None], knobs.scale)
     trace = knobs.strip.chain.trace(guided[0], rows.token_ids, rows.prompt_length)
-    p_raw = _probabilities(rows.prompt)
-    order = rows.order if len(rows.order) else base_order(rows.prompt)
-    scene = _Scene(rows, knobs, vocabulary, trace, p_raw, np.asarray(trace.base_probs), np.asarray(trace.probs), order)
+    base = rows.base or BaseRow.of(rows.prompt)
+    p_raw, p_guided = base.probs, base.probs if guided is scores else np.asarray(trace.base_probs)
+    scene = _Scene(rows, knobs, vocabulary, trace, base, p_raw, p_guided, np.asarray(trace.probs))
     stages = scene.stages()
     dart = scene.dart()
     view = PipelineView(
         version=VIEW_VERSION, key=rows.key, title=rows.title, at_end=rows.at_end, recomputed=rows.recomputed,
-        vocabulary_size=len(p_raw), ranks=scene.ranks.tolist(), base=_base(p_raw), guided=_base(scene.p_guided),
-        final=_base(scene.p_final), kept_mass=float(p_raw[scene.alive].sum()), stages=stages,
+        vocabulary_size=len(p_raw), ranks=scene.ranks.tolist(), base=base.view, guided=scene.guided_view,
+        final=scene.final_view(), kept_mass=float(p_raw[scene.alive].sum()), stages=stages,
         rows=scene.rows_shown(dart["token_id"]), others=OthersView(count=0, p_raw=0.0, p_final=0.0), dart=dart,
-        guidance=guidance_view(rows, knobs.scale, p_raw, scene.p_guided, scene.ranks, order, vocabulary),
+        guidance=guidance_view(rows, knobs.scale, p_raw, scene.p_guided, scene.shown, vocabulary),
         sentence=[], cost_ms=0.0)
     view["others"] = _others(view["rows"], p_raw, scene.p_final)
     view["sentence"] = sentence(view)
@@ -115,14 +132,17 @@ class _Scene:
     knobs: Knobs
     vocabulary: Vocabulary
     trace: Trace
+    base: BaseRow
     p_raw: NDArray[np.float64]
     p_guided: NDArray[np.float64]
     p_final: NDArray[np.float64]
-    order: NDArray[np.int64]
 
     def __post_init__(self) -> None:
         self.ranks = rank_axis(len(self.p_raw))
-        self.shown = self.order[self.ranks - 1]
+        self.shown = self.base.order[self.ranks - 1]
+        bits = self.trace.base_entropy_bits
+        self.guided_view = self.base.view if self.p_guided is self.p_raw else BaseView(
+            support=int((self.p_guided > 0).sum()), choices=2.0**bits, entropy_bits=bits)
         self.removed_by = np.asarray(self.trace.removed_by)
         self.alive = self.removed_by == ALIVE
         self.leaving: list[NDArray[np.float64]] = []  # what leaves each card, guidance first; filled by stages()
@@ -131,7 +151,7 @@ class _Scene:
     def stages(self) -> list[StageView]:
         """One StageView a card, guidance first, then the strip's order; a card that is off passes its input through."""
         everyone = np.ones(len(self.p_guided), bool)
-        before, arriving, alive, number = _base(self.p_guided), self.p_guided, everyone, 0
+        before, arriving, alive, number = self.guided_view, self.p_guided, everyone, 0
         views = [self._guidance_stage(before)]
         for stage in self.knobs.strip.stages:
             traced, leaving, survivors, after = None, arriving, alive, before
@@ -151,7 +171,7 @@ class _Scene:
         """Guidance as a card: the prompt's distribution arrives, the guided one leaves."""
         everyone = np.ones(len(self.p_raw), bool)
         on = self.knobs.scale != 1.0 and self.rows.negative is not None
-        before = _base(self.p_raw) if on else after
+        before = self.base.view if on else after
         arriving = self.curve(self.p_raw, everyone)
         self.leaving.append(self.p_guided)
         return StageView(
@@ -178,6 +198,12 @@ class _Scene:
             kept_mass=traced.kept_mass if traced else 1.0, kl_bits=traced.kl_bits if traced else 0.0,
             mass_alive=float(self.p_guided[alive].sum()), cut=_cut(traced.cut if traced else Cut()), note="")
 
+    def final_view(self) -> BaseView:
+        if not self.trace.stages:
+            return self.guided_view
+        last = self.trace.stages[-1]
+        return BaseView(support=last.support, choices=last.effective_choices, entropy_bits=last.entropy_bits)
+
     def curve(self, probabilities: NDArray[np.float64], alive: NDArray[np.bool_]) -> list[float | None]:
         """log10 p at the shared ranks; None where the token is gone."""
         values = np.log10(np.maximum(probabilities[self.shown], 10.0**LOWEST_LOG10)).round(3)
@@ -185,7 +211,7 @@ class _Scene:
 
     def cumulative(self, probabilities: NDArray[np.float64]) -> list[float]:
         """Mass of the tokens up to each shared rank, in the order of the base row."""
-        return np.cumsum(probabilities[self.order])[self.ranks - 1].round(6).tolist()
+        return np.cumsum(probabilities[self.base.order])[self.ranks - 1].round(6).tolist()
 
     def rows_shown(self, drawn: int) -> list[RowView]:
         """The largest final tokens, the largest removed, the drawn and the pinned ones."""
@@ -193,9 +219,8 @@ class _Scene:
         chosen_here = [] if self.rows.chosen is None else [self.rows.chosen]
         chosen = list(dict.fromkeys([*_largest(self.p_final, self.alive, NUM_ROWS), drawn, *chosen_here,
                                      *_largest(self.p_raw, ~self.alive, NUM_REMOVED), *pins]))
-        ranks = {int(token): rank for rank, token in zip(*self._ranks_of(chosen), strict=True)}
         return [RowView(
-            token_id=token, text=self.vocabulary.label(token), rank=ranks[token], p_raw=float(self.p_raw[token]),
+            token_id=token, text=self.vocabulary.label(token), rank=int(self.base.rank_of[token]), p_raw=float(self.p_raw[token]),
             p_final=float(self.p_final[token]),
             removed_by=self._remover(token), drawn=token == drawn,
             chosen=token == self.rows.chosen, pinned=token in pins, journey=self._journey(token)) for token in chosen]
@@ -204,12 +229,6 @@ class _Scene:
         """The id of the stage that removed the token; empty where it lives (or was never there)."""
         number = int(self.removed_by[token])
         return self.on[number].id if number >= 0 else ""
-
-    def _ranks_of(self, tokens: Sequence[int]) -> tuple[list[int], list[int]]:
-        """1-based ranks in the base row, without inverting the whole order."""
-        logits = self.rows.prompt.numpy()
-        ranks = [1 + int((logits > logits[t]).sum()) + int((logits[:t] == logits[t]).sum()) for t in tokens]
-        return ranks, list(tokens)
 
     def _journey(self, token: int) -> list[float]:
         return [float(self.p_raw[token]), *(float(leaving[token]) for leaving in self.leaving)]
@@ -221,17 +240,14 @@ class _Scene:
         starts = np.concatenate([[0.0], np.cumsum(self.p_final[largest])])
         segments = [RulerSegment(token_id=token, text=self.vocabulary.label(token), start=float(start),
                                  p=float(self.p_final[token])) for token, start in zip(largest, starts, strict=False)]
-        token = int(draw.draw(self.trace.scores[None], torch.tensor([u], dtype=torch.float64))[0])
+        hit = int(np.searchsorted(starts, u, side="right")) - 1
+        token = largest[hit] if hit < len(largest) else int(draw.draw(self.trace.scores[None], torch.tensor([u], dtype=torch.float64))[0])
         return DartView(u=u, seed=self.rows.seed, step=self.rows.step, token_id=token,
                         text=self.vocabulary.label(token), p=float(self.p_final[token]), segments=segments)
 
 
 def _cut(cut: Cut) -> CutView:
     return CutView(axis=cut.axis, value=cut.value, high=cut.high)
-
-
-def _probabilities(logits: torch.Tensor) -> NDArray[np.float64]:
-    return torch.softmax(logits.double(), -1).numpy()
 
 
 def _base(probabilities: NDArray[np.float64]) -> BaseView:
@@ -241,13 +257,12 @@ def _base(probabilities: NDArray[np.float64]) -> BaseView:
 
 def _largest(probabilities: NDArray[np.float64], among: NDArray[np.bool_], count: int) -> list[int]:
     """Up to ``count`` token ids among a mask, by descending probability, ties by id; no full sort."""
-    values = np.where(among, probabilities, -1.0)
-    count = min(count, int(among.sum()))
-    if not count:
-        return []
-    threshold = np.partition(values, len(values) - count)[len(values) - count]
-    candidates = np.flatnonzero(values >= threshold)
-    return candidates[np.argsort(-values[candidates], kind="stable")][:count].tolist()
+    candidates = np.flatnonzero(among)
+    values = probabilities[candidates]
+    if len(candidates) > count:
+        kept = np.flatnonzero(values >= torch.as_tensor(values).topk(count).values[-1].item())
+        candidates, values = candidates[kept], values[kept]
+    return candidates[np.argsort(-values, kind="stable")][:count].tolist()
 
 
 def _others(rows: Sequence[RowView], p_raw: NDArray[np.float64], p_final: NDArray[np.float64]) -> OthersView:

@@ -37,7 +37,8 @@ def build_app(desk: Desk) -> gr.Blocks:
         page = build_page(desk.settings.max_tokens)
         running = page.generate.click(
             generate, [page.request], [page.stream], js="() => [window.PG.request()]", show_progress="hidden",
-            api_visibility="private", concurrency_id="engine", concurrency_limit=desk.settings.max_queue)
+            api_name="page_generate", api_visibility="private", concurrency_id="engine",
+            concurrency_limit=desk.settings.max_queue)
         page.stop.click(None, None, None, cancels=[running], api_visibility="private",
                         js="() => { window.PG.stopped(); }")
         add_endpoints(desk)
