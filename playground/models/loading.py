@@ -14,7 +14,7 @@ from playground.errors import PlaygroundError
 from playground.models.backend import Model
 from playground.models.catalogue import Source, find
 from playground.models.gguf_files import available_memory_bytes, refuse_if_too_large, summarise
-from playground.models.progress import Progress, console_bar, part
+from playground.models.progress import Progress, console_bar, part, quiet_transformers
 from playground.models.toy import load_toy
 
 BACKENDS = ("transformers", "toy")
@@ -55,7 +55,7 @@ def _load(source: Source, device: str, dtype: str, progress: Progress) -> Model:
     chosen_device, chosen_dtype = _placement(device, dtype)
     precision = _precision(source, chosen_dtype)
     progress(0.0, f"Loading {source.title}")
-    with _explained(source), _quiet():
+    with _explained(source), quiet_transformers():
         tokenizer = _tokenizer(source)
         hf_model = _hf_model(source, device, chosen_device, chosen_dtype)
     progress(0.8, "Checking how it can be batched")
@@ -138,20 +138,6 @@ def max_context(config: Any) -> int:
         if isinstance(value, int) and value > 0:
             return value
     return FALLBACK_CONTEXT
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """transformers draws bars of its own; ours says the same once."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 @contextmanager

@@ -6,7 +6,8 @@ Knows nothing about what is being waited for.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 Progress = Callable[[float, str], None]
 
@@ -26,3 +27,17 @@ def console_bar(fraction: float, message: str) -> None:
 def part(progress: Progress, start: float, stop: float) -> Progress:
     """A progress callback whose 0..1 fills ``start`` to ``stop`` of ``progress``."""
     return lambda fraction, message: progress(start + (stop - start) * fraction, message)
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """transformers draws bars of its own; ours says the same once."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -5,9 +5,17 @@ from __future__ import annotations
 import os
 
 import pytest
+import torch
+
 from playground.models import Model, load_model
 from playground.models.default_model import FOLDER_NAME
 from playground.settings import Settings, variable_of
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Two torch threads lose more time to each other than they gain on models this small."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

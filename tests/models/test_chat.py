@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
 from playground.errors import PlaygroundError
 from playground.models import Message, Model, load_model
 from playground.models.chat import TokenizerChat, end_of_turn
 from playground.models.vocabulary import TokenizerVocabulary
-
 from tests.models.tokenizers_made import byte_level
 
 TALK = [Message("system", "the dog"), Message("user", "the cat")]

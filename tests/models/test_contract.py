@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+
 from playground.errors import PlaygroundError
 from playground.models import Backend, Chunk, ToyBackend
 from playground.models.causal_lm import SlotBackend
 from playground.models.choosing import choose_backend
 from playground.models.per_lane import PerLaneBackend
-from torch import Tensor
-
 from tests.models.tiny import BATCHED, MAX_CONTEXT, ONE_LANE, VOCABULARY_SIZE, tiny_model
 
 TOLERANCE = 1e-4

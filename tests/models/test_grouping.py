@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from playground.models.grouping import Row, forward_costs, group_rows, padding_bytes
 
 COSTS = forward_costs(540_000_000, "cpu")

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+
 from playground.models import Chunk
 from playground.models.causal_lm import SlotBackend
 from playground.models.slot_cache import Plan, SlotCache
 from playground.models.slot_table import Place, SlotTable, capacity_for
-
 from tests.models.test_contract import TinyVocabulary, assert_close, feed, text
 from tests.models.tiny import tiny_model
 

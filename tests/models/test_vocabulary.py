@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from playground.errors import PlaygroundError
 from playground.models import Model, ToyBackend, Vocabulary
 from playground.models.labels import visible
 from playground.models.pieces import byte_characters
 from playground.models.vocabulary import TokenizerVocabulary
-
 from tests.models.tokenizers_made import TEXTS, byte_level, sentence_piece, word_piece
 
 
@@ -33,6 +34,11 @@ def vocabulary(request: pytest.FixtureRequest) -> Vocabulary:
     return EXACT[request.param]()
 
 
+@cache
+def exact_vocabularies() -> list[Vocabulary]:
+    return [make() for make in EXACT.values()]
+
+
 def joined(vocabulary: Vocabulary, token_ids: list[int]) -> bytes:
     return b"".join(map(vocabulary.piece, token_ids))
 
@@ -47,8 +53,7 @@ def test_pieces_joined_are_the_text(vocabulary: Vocabulary, name: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=20))
 def test_pieces_joined_are_any_text(text: str) -> None:
-    for make in EXACT.values():
-        vocabulary = make()
+    for vocabulary in exact_vocabularies():
         assert joined(vocabulary, vocabulary.encode(text, special=False)) == text.encode()
 
 

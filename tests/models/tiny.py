@@ -26,7 +26,6 @@ def tiny_model(name: str, max_context: int = MAX_CONTEXT) -> Any:
     """The architecture's causal LM, in float32 on the CPU, the same weights every time."""
     import transformers
 
-    torch.set_num_threads(1)
     size = {
         "vocab_size": VOCABULARY_SIZE, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
         "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
