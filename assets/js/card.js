@@ -25,18 +25,19 @@ export const yOfLog = (logP) => TOP + ((FLOOR - TOP) * Math.min(DECADES, Math.ma
 export const yOfMass = (mass) => FLOOR - (FLOOR - TOP) * Math.min(1, Math.max(0, mass));
 
 /**
- * stage: StageView; one that is off ({on: false}, or null) is greyed and shows only what arrives.
+ * stage: StageView; one that is off (on: false, off: true or null) is greyed and shows only what arrives (its before, or
+ * options.before).
  * options: {view, light, stacked}; stacked adds the bar of surviving mass, for when the ribbon cannot be drawn.
  */
 export function render(node, stage, options = {}) {
   const state = keep(states, node, build);
   const { view } = options;
-  const off = !stage || stage.on === false;
+  const off = !stage || stage.off === true || stage.on === false;
   const xs = abscissas(view);
   setClass(state.root, "pg-card-off", off);
   setAttr(state.root, "data-kind", off ? null : stage.id === "guidance" ? "guidance" : stage.kind);
   drawTicks(state, view.vocabulary_size);
-  drawCurves(state, stage, view, xs, off);
+  drawCurves(state, stage, options.before, view, xs, off);
   drawCut(state, off ? null : stage, view, xs);
   drawFooter(state, off ? null : stage);
   drawMass(state, off || !options.stacked ? null : stage, view);
@@ -118,9 +119,9 @@ function drawTicks(state, vocabulary) {
   state.ticks.setAttribute("d", path);
 }
 
-function drawCurves(state, stage, view, xs, off) {
+function drawCurves(state, stage, arriving, view, xs, off) {
   const guided = !off && stage.id === "guidance" && view.guidance;
-  const before = guided ? view.guidance.curve_prompt : stage?.before || [];
+  const before = guided ? view.guidance.curve_prompt : stage?.before || arriving || [];
   const after = off ? [] : guided ? view.guidance.curve_guided : stage.after;
   const here = (i) => alive(before[i]);
   const cut = (i) => here(i) && !alive(after[i]);

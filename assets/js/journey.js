@@ -9,7 +9,7 @@ const states = new WeakMap();
 const followers = new WeakMap();
 
 /**
- * view: PipelineView. options: {light, hint}. The first line is the lit token's, or the hint, so that pointing moves nothing
+ * view: PipelineView. options: {light, hint, stageTitle(id) -> string}. The first line is the lit token's, or the hint, so that pointing moves nothing
  * below (a page that jumps under the pointer would light something else at once); the pinned ones follow.
  */
 export function render(node, view, options = {}) {
@@ -18,28 +18,30 @@ export function render(node, view, options = {}) {
     return { root, hint: el("p", "pg-journey-hint", root), first: makeLine(root), lines: [], view: null };
   });
   state.view = view;
+  state.title = options.stageTitle;
   setText(state.hint, options.hint ?? "Point at a token to follow it through every stage; P pins it.");
   follow(followers, node, options.light, (light) => draw(state, light));
 }
 
 function draw(state, light) {
-  const { view } = state;
+  const { view, title } = state;
   const find = (id) => view.rows.find((row) => row.token_id === id);
   const lit = find(light.lit);
   setClass(state.hint, "pg-none", Boolean(lit));
   setClass(state.first, "pg-none", !lit);
-  if (lit) drawLine(state.first, lit, view, light);
+  if (lit) drawLine(state.first, lit, view, light, title);
   const rows = [...light.pinned].map(find).filter(Boolean);
   fit(state.root, state.lines, rows.length, () => makeLine());
-  rows.forEach((row, index) => drawLine(state.lines[index], row, view, light));
+  rows.forEach((row, index) => drawLine(state.lines[index], row, view, light, title));
 }
 
-/** The stages a row's journey runs over: the model, guidance where it is on, then every stage that is on. */
-export function stops(view, row) {
-  const stages = view.stages.filter((stage) => stage.on !== false && stage.id !== "guidance");
-  const guided = row.journey.length > stages.length + 1;
-  const places = [{ id: "", title: "model" }, ...(guided ? [{ id: "guidance", title: "Guidance" }] : []), ...stages];
-  return places.map((place, index) => ({ id: place.id, title: place.title, p: row.journey[index] ?? 0 }));
+/** Where a row's journey stops: the model, then every stage that is on; journey[i + 1] is what leaves stage i. */
+export function stops(view, row, title) {
+  const path = [{ id: "", title: "model", p: row.journey[0] ?? 0 }];
+  view.stages.forEach((stage, index) => {
+    if (stage.on !== false) path.push({ id: stage.id, title: title?.(stage.id) ?? stage.title, p: row.journey[index + 1] ?? 0 });
+  });
+  return path;
 }
 
 function makeLine(parent) {
@@ -49,11 +51,11 @@ function makeLine(parent) {
   return line;
 }
 
-function drawLine(line, row, view, light) {
+function drawLine(line, row, view, light, title) {
   line.classList.toggle("pg-journey-pinned", light.pinned.has(row.token_id));
   setAttr(line, "data-token-id", String(row.token_id));
   setLabel(line.pgName, row.text, row.special);
-  const path = stops(view, row);
+  const path = stops(view, row, title);
   const dead = row.removed_by ? path.findIndex((stop) => stop.id === row.removed_by) : -1;
   const shown = dead < 0 ? path : path.slice(0, dead + 1);
   fit(line, line.pgSteps, shown.length, () => {

@@ -19,13 +19,13 @@ const states = new WeakMap();
 export function render(node, stages, options = {}) {
   const state = keep(states, node, build);
   setClass(state.root, "pg-none", Boolean(options.stacked));
+  state.last = [stages, { ...options, remeasure: false }];
   if (options.stacked) return;
   const key = stages.map((stage) => stage.id).join(" ");
   if (key !== state.key || state.dirty || options.remeasure) {
     measure(state, node, stages.map((stage) => stage.element ?? options.card?.(stage.id) ?? null));
   }
   state.key = key;
-  state.last = [stages, { ...options, remeasure: false }];
   draw(state, stages);
 }
 
@@ -62,7 +62,6 @@ function measure(state, node, cards) {
   });
   state.dirty = false;
   setStyle(state.root, "margin-left", `${round(left)}px`);
-  setStyle(state.root, "width", `${state.width}px`);
   setAttr(state.canvas, "viewBox", `0 0 ${state.width} ${HEIGHT}`);
   setAttr(state.canvas, "width", String(state.width));
 }
@@ -94,6 +93,7 @@ function draw(state, stages) {
   fit(state.canvas, state.lost, cuts.length, () => svg("path", { class: "pg-ribbon-lost", fill: `url(#${state.fade})` }));
   fit(state.root, state.figures, cuts.length, () => el("span", "pg-ribbon-figure"));
   const last = cuts.length ? cuts[cuts.length - 1].x + 110 : 0;
+  setStyle(state.left, "left", `${state.width}px`);
   setText(state.left, state.width - last > 130 ? `${percent(mass)} of the mass left` : "");
   cuts.forEach((cut, index) => {
     setAttr(state.lost[index], "d", fall(cut));

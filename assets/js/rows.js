@@ -199,7 +199,6 @@ function onClick(state, event) {
 
 function pin(state, root, id) {
   state.options.light?.togglePin(id);
-  setClass(root, "pg-chosen", Boolean(row.chosen));
   setAttr(root, "aria-selected", String(Boolean(state.options.light?.pinned.has(id))));
 }
 

@@ -25,11 +25,11 @@ function columns(view, title) {
     column("id", "id", (row) => row.token_id),
     column("rank", "rank", (row) => row.rank, (row) => count(row.rank)),
     column("p_raw", "p raw", (row) => row.p_raw, (row) => precise(row.p_raw)),
-    ...view.stages.map((stage, index) =>
-      column(`after ${stage.id}`, title(stage.id), (row) => row.journey[index + 1] ?? 0, (row) => {
-        const p = row.journey[index + 1];
-        return p > 0 ? precise(p) : "–";
-      })),
+    ...view.stages.flatMap((stage, index) => {
+      const leaves = (row) => row.journey[index + 1] ?? 0;
+      const show = (row) => (leaves(row) > 0 ? precise(leaves(row)) : "–");
+      return stage.on === false ? [] : [column(`after ${stage.id}`, title(stage.id), leaves, show)];
+    }),
     column("p_final", "p final", (row) => row.p_final, (row) => precise(row.p_final)),
     column("removed_by", "removed by", (row) => row.removed_by, (row) => (row.removed_by ? title(row.removed_by) : ""), false),
   ];

@@ -16,10 +16,10 @@ HERE = Path(__file__).parent / "views"
 V = 49_152
 FLOOR = 1e-30
 
-WORDS = (
-    "dragon city king King sea Emperor people French wind beast fire castle sun world river lion town Lion queen Spanish "
-    "princess emperor dragons royal sound sky other kingdom throne rest English first great whole President air "
-    "colors army only two earth British German moon great next ship"
+WORDS = (  # noqa: SIM905 (a list of one word a line says no more)
+    "dragon city king King sea Emperor people French wind beast fire castle sun world river lion town Lion "
+    "queen Spanish princess emperor dragons royal sound sky other kingdom throne rest English first great whole "
+    "President air colors army only two earth British German moon great next ship"
 ).split()
 
 HOSTILE = [
@@ -88,7 +88,7 @@ def stage(view_stage: dict[str, Any], before: list[float], after: list[float], r
         **view_stage,
         "before": log10s(before, ranks),
         "after": log10s(after, ranks),
-        "cumulative": [round(cumulative[r - 1], 6) for r in ranks] if view_stage.get("cut", {}).get("axis") == "cumulative" else [],
+        "cumulative": [round(cumulative[r - 1], 6) for r in ranks] if view_stage["id"] == "top_p" else [],
         "support_before": sum(p > 0 for p in before),
         "support": sum(alive),
         "choices_before": 2 ** bits[0],
@@ -106,16 +106,18 @@ def keep(p: list[float], wanted: set[int]) -> list[float]:
     return [x / total if i in wanted else 0.0 for i, x in enumerate(p)]
 
 
-def run(name: str, words: list[str], *, scale: float, temperature: float, top_p: float, top_k: int, min_p: float, u: float):
+def run(
+    name: str, words: list[str], *, scale: float, temperature: float, top_p: float, top_k: int, min_p: float, u: float
+):
     rng = random.Random(7)
     prompt, negative, labels = base_scores(rng, words)
     ranks = log_ranks(V)
     raw, neg = softmax(prompt), softmax(negative)
     stages: list[dict[str, Any]] = []
-    guided_scores = [s + (scale - 1) * (math.log(max(a, FLOOR)) - math.log(max(b, FLOOR))) for s, a, b in zip(prompt, raw, neg, strict=True)]
-    guided = softmax(guided_scores)
+    gap = [math.log(max(a, FLOOR)) - math.log(max(b, FLOOR)) for a, b in zip(raw, neg, strict=True)]
+    guided = softmax([s + (scale - 1) * d for s, d in zip(prompt, gap, strict=True)])
     removed_by: dict[int, str] = {}
-    current, path = raw, [raw]
+    current, path = guided, [raw, guided]
 
     def add(spec: dict[str, Any], after: list[float]) -> None:
         nonlocal current
@@ -126,17 +128,41 @@ def run(name: str, words: list[str], *, scale: float, temperature: float, top_p:
         current = after
         path.append(after)
 
-    if scale != 1:
-        current = guided
-        path.append(guided)
+    stages.append(
+        stage(
+            {"id": "guidance", "title": "Guidance", "kind": "guidance", "params": {"scale": scale}, "on": scale != 1},
+            raw,
+            guided,
+            ranks,
+            guided,
+        )
+    )
     if temperature != 1:
         warm = softmax([math.log(max(p, FLOOR)) / temperature for p in current])
         add({"id": "temperature", "kind": "shape", "params": {"temperature": temperature}}, warm)
     if scale != 1 and not top_k:
-        stages.append(stage({"id": "top_k", "title": "Top-k", "kind": "truncate", "params": {}, "on": False}, current, current, ranks, guided))
+        stages.append(
+            stage(
+                {"id": "top_k", "title": "Top-k", "kind": "truncate", "params": {}, "on": False},
+                current,
+                current,
+                ranks,
+                guided,
+            )
+        )
+        path.append(current)
     order = sorted(range(V), key=lambda i: (-current[i], i))
     if top_k:
-        add({"id": "top_k", "title": "Top-k", "kind": "truncate", "params": {"top_k": top_k}, "cut": {"axis": "rank", "value": top_k, "high": None}}, keep(current, set(order[:top_k])))
+        add(
+            {
+                "id": "top_k",
+                "title": "Top-k",
+                "kind": "truncate",
+                "params": {"top_k": top_k},
+                "cut": {"axis": "rank", "value": top_k, "high": None},
+            },
+            keep(current, set(order[:top_k])),
+        )
     if top_p < 1:
         total, kept = 0.0, set()
         for i in order:
@@ -144,10 +170,28 @@ def run(name: str, words: list[str], *, scale: float, temperature: float, top_p:
             total += current[i]
             if total >= top_p:
                 break
-        add({"id": "top_p", "title": "Top-p", "kind": "truncate", "params": {"top_p": top_p}, "cut": {"axis": "cumulative", "value": top_p, "high": None}}, keep(current, kept))
+        add(
+            {
+                "id": "top_p",
+                "title": "Top-p",
+                "kind": "truncate",
+                "params": {"top_p": top_p},
+                "cut": {"axis": "cumulative", "value": top_p, "high": None},
+            },
+            keep(current, kept),
+        )
     if min_p > 0:
         line = min_p * max(current)
-        add({"id": "min_p", "title": "Min-p", "kind": "truncate", "params": {"min_p": min_p}, "cut": {"axis": "probability", "value": line, "high": None}}, keep(current, {i for i, p in enumerate(current) if p >= line}))
+        add(
+            {
+                "id": "min_p",
+                "title": "Min-p",
+                "kind": "truncate",
+                "params": {"min_p": min_p},
+                "cut": {"axis": "probability", "value": line, "high": None},
+            },
+            keep(current, {i for i, p in enumerate(current) if p >= line}),
+        )
 
     final = current
     token_ids = [(i * 7919 + 13) % V for i in range(V)]
@@ -166,51 +210,102 @@ def run(name: str, words: list[str], *, scale: float, temperature: float, top_p:
     shown += [i for i in [*cut, drawn] if i not in shown]
     rows = [
         {
-            "token_id": token_ids[i], "text": labels[i], "rank": i + 1, "p_raw": raw[i], "p_final": final[i],
-            "removed_by": removed_by.get(i, ""), "drawn": i == drawn, "chosen": i == shown[3], "pinned": False, "journey": [p[i] for p in path],
+            "token_id": token_ids[i],
+            "text": labels[i],
+            "rank": i + 1,
+            "p_raw": raw[i],
+            "p_final": final[i],
+            "removed_by": removed_by.get(i, ""),
+            "drawn": i == drawn,
+            "chosen": i == shown[3],
+            "pinned": False,
+            "journey": [p[i] for p in path],
         }
         for i in shown
-    ]  # fmt: skip
+    ]
     base = {"support": V, "choices": 2 ** entropy_bits(raw), "entropy_bits": entropy_bits(raw)}
-    last = {"support": sum(p > 0 for p in final), "choices": 2 ** entropy_bits(final), "entropy_bits": entropy_bits(final)}
+    last = {
+        "support": sum(p > 0 for p in final),
+        "choices": 2 ** entropy_bits(final),
+        "entropy_bits": entropy_bits(final),
+    }
     plausible = [i for i in range(2000) if raw[i] >= 0.001 * raw[0]]
     ratios = sorted(plausible, key=lambda i: guided[i] / raw[i])
-    mark = lambda i: {"token_id": token_ids[i], "text": labels[i], "p_prompt": raw[i], "p_negative": neg[i], "p_guided": guided[i], "ratio": guided[i] / raw[i]}  # noqa: E731
+    negative_text = words[-1] if words is not WORDS_LABELLED else "The plane flew over Paris, France, and the"
+
+    def mark(i: int) -> dict[str, Any]:
+        name = {"token_id": token_ids[i], "text": labels[i]}
+        return {**name, "p_prompt": raw[i], "p_negative": neg[i], "p_guided": guided[i], "ratio": guided[i] / raw[i]}
+
     view = {
-        "version": 1, "key": "golden", "title": "…France, and the", "at_end": True, "recomputed": False,
-        "vocabulary_size": V, "ranks": ranks, "base": base, "final": last,
+        "version": 1,
+        "key": "golden",
+        "title": "…France, and the",
+        "at_end": True,
+        "recomputed": False,
+        "vocabulary_size": V,
+        "ranks": ranks,
+        "base": base,
+        "final": last,
         "guided": {"support": V, "choices": 2 ** entropy_bits(guided), "entropy_bits": entropy_bits(guided)},
         "kept_mass": sum(r for r, f in zip(raw, final, strict=True) if f > 0),
-        "stages": stages, "rows": rows,
-        "others": {"count": V - len(rows), "p_raw": 1 - sum(r["p_raw"] for r in rows), "p_final": max(0.0, 1 - sum(r["p_final"] for r in rows))},
-        "dart": {"u": u, "seed": 7, "step": 0, "token_id": token_ids[drawn], "text": labels[drawn], "p": final[drawn], "segments": segments},
-        "guidance": None if scale == 1 else {
-            "scale": scale, "negative_text": words[-1] if words is not WORDS_LABELLED else "The plane flew over Paris, France, and the",
-            "negative_kind": "text", "promoted": [mark(i) for i in ratios[:-8:-1]], "suppressed": [mark(i) for i in ratios[:7]], "masked": True,
-            "curve_negative": log10s(neg, ranks), "curve_prompt": log10s(raw, ranks), "curve_guided": log10s(guided, ranks), "cost_ms": 34.2,
+        "stages": stages,
+        "rows": rows,
+        "others": {
+            "count": V - len(rows),
+            "p_raw": 1 - sum(r["p_raw"] for r in rows),
+            "p_final": max(0.0, 1 - sum(r["p_final"] for r in rows)),
+        },
+        "dart": {
+            "u": u,
+            "seed": 7,
+            "step": 0,
+            "token_id": token_ids[drawn],
+            "text": labels[drawn],
+            "p": final[drawn],
+            "segments": segments,
+        },
+        "guidance": None
+        if scale == 1
+        else {
+            "scale": scale,
+            "negative_text": negative_text,
+            "negative_kind": "text",
+            "promoted": [mark(i) for i in ratios[:-8:-1]],
+            "suppressed": [mark(i) for i in ratios[:7]],
+            "masked": True,
+            "curve_negative": log10s(neg, ranks),
+            "curve_prompt": log10s(raw, ranks),
+            "curve_guided": log10s(guided, ranks),
+            "cost_ms": 34.2,
         },
         "sentence": [
-            {"text": "The model wavered between about ", "kind": "text"}, {"text": f"{base['choices']:.0f}", "kind": "figure"},
-            {"text": " tokens; min-p left ", "kind": "text"}, {"text": f"{last['support']:,}", "kind": "figure"},
-            {"text": "; the dart hit ", "kind": "text"}, {"text": labels[drawn], "kind": "token"},
+            {"text": "The model wavered between about ", "kind": "text"},
+            {"text": f"{base['choices']:.0f}", "kind": "figure"},
+            {"text": " tokens; min-p left ", "kind": "text"},
+            {"text": f"{last['support']:,}", "kind": "figure"},
+            {"text": "; the dart hit ", "kind": "text"},
+            {"text": labels[drawn], "kind": "token"},
             {"text": f" ({100 * final[drawn]:.1f} %).", "kind": "text"},
         ],
         "cost_ms": 6.0,
-    }  # fmt: skip
+    }
     write(name, view)
 
 
 def write(name: str, value: Any) -> None:
-    (HERE / f"{name}.json").write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
+    (HERE / f"{name}.json").write_text(
+        json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8"
+    )
 
 
 WORDS_LABELLED = ["␣" + word for word in WORDS]
 
 PROMPT = ["The", " dragon", " flew", " over", " Paris", ",", " France", ",", " and", " the"]
-OUTPUT = (
-    " Emperor| Paris| was| defeated|.| In| fact|,| he| had| a| dragon| that| was| larger| than| him|,| and| it| flew| over| the"
-    "| E|iff|el| Tower| to| the| top|.| The| King| of| France| was| defeated|.|\n|\n|“|Bonjour|”|,| said| the| dragon|,| and| "
-    "then| left| for| Москва| in| 1|9|8|4|."
+OUTPUT = (  # noqa: SIM905
+    " Emperor| Paris| was| defeated|.| In| fact|,| he| had| a| dragon| that| was| larger| than| him|,| and| it| flew"
+    "| over| the| E|iff|el| Tower| to| the| top|.| The| King| of| France| was| defeated|.|\n|\n|“|Bonjour|”|,| said"
+    "| the| dragon|,| and| then| left| for| Москва| in| 1|9|8|4|."
 ).split("|")
 
 
@@ -221,18 +316,45 @@ def label(text: str) -> str:
 def text_view() -> None:
     rng = random.Random(3)
     prompt = [
-        {"index": i, "token_id": 100 + i, "text": t, "label": label(t), "prompt": True, "special": False, "key": "",
-         "surprisal_bits": None, "entropy_bits": None, "p_raw": None, "p_final": None}
+        {
+            "index": i,
+            "token_id": 100 + i,
+            "text": t,
+            "label": label(t),
+            "prompt": True,
+            "special": False,
+            "key": "",
+            "surprisal_bits": None,
+            "entropy_bits": None,
+            "p_raw": None,
+            "p_final": None,
+        }
         for i, t in enumerate(PROMPT)
-    ]  # fmt: skip
+    ]
     output = []
     for i, t in enumerate(OUTPUT):
         surprisal = abs(rng.gauss(0, 3.2)) if i else 5.6
         output.append(
-            {"index": i, "token_id": 1000 + i % 40, "text": t, "label": label(t), "prompt": False, "special": False, "key": f"k{i}",
-             "surprisal_bits": round(surprisal, 3), "entropy_bits": 4.0, "p_raw": 2**-surprisal, "p_final": min(1, 1.4 * 2**-surprisal)}
-        )  # fmt: skip
-    for text, name, special in [("", "<0xE2>", False), ("", "<0x9C>", False), ("✓", "<0x93>", False), ("", "<|im_end|>", True)]:
+            {
+                "index": i,
+                "token_id": 1000 + i % 40,
+                "text": t,
+                "label": label(t),
+                "prompt": False,
+                "special": False,
+                "key": f"k{i}",
+                "surprisal_bits": round(surprisal, 3),
+                "entropy_bits": 4.0,
+                "p_raw": 2**-surprisal,
+                "p_final": min(1, 1.4 * 2**-surprisal),
+            }
+        )
+    for text, name, special in [
+        ("", "<0xE2>", False),
+        ("", "<0x9C>", False),
+        ("✓", "<0x93>", False),
+        ("", "<|im_end|>", True),
+    ]:
         output.append({**output[-1], "index": len(output), "text": text, "label": name, "special": special, "key": "e"})
     write("text", {"prompt": prompt, "output": output})
 
