@@ -67,7 +67,7 @@ def compacted(now: Candidates) -> Candidates:
         return now
     alive = now.scores > -torch.inf
     num_alive = alive.sum(-1)
-    width = int(num_alive.max())
+    width = max(1, int(num_alive.max()))  # 1 for rows of NaN, which must not stop their batch-mates
     if width * SHRINK > num_columns:
         return now
     rows, columns = alive.nonzero(as_tuple=True)  # row by row, columns ascending

@@ -51,9 +51,11 @@ def crossing_by_buckets(key: torch.Tensor, mass: torch.Tensor, target: torch.Ten
     last = torch.where(sums > 0, torch.arange(NUM_BUCKETS), 0).amax(-1, keepdim=True)
     chosen = torch.minimum((upto <= target).sum(-1, keepdim=True), last)
     rest = target - (upto.gather(-1, chosen) - sums.gather(-1, chosen))
-    found = torch.empty(num_rows, dtype=torch.int64)
+    found = torch.zeros(num_rows, dtype=torch.int64)
     for row in range(num_rows):
         members = (buckets[row] == chosen[row]).nonzero()[:, 0]
+        if members.numel() == 0:
+            continue  # a row of NaN has no answer, but its batch-mates have theirs
         inside = crossing_by_sorting(key[row, members][None], mass[row, members][None], rest[row, None])
         found[row] = members[inside[0]]
     return found

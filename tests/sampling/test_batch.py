@@ -134,14 +134,17 @@ def test_rows_must_match_the_plan():
         stack(users(2, True)).apply(torch.zeros(3, 50))
 
 
-def test_a_spoilt_row_spoils_nobody_else():
-    chains = users(3, True)
-    scores, history = rows_for(chains, 500)
-    clean = stack(chains).apply(scores, history)
-    scores[1, 7] = torch.nan
+@pytest.mark.parametrize("spoil", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("num_tokens", [500, 5_000, 150_000])  # sorted; by buckets; a pass of its own
+def test_a_spoilt_row_spoils_nobody_else(num_tokens, spoil):
+    chains = [Chain.from_url("top_p:0.99,top_k:30,typical_p:0.9,temperature:0.5,presence_penalty,min_p:0.1")] * 3
+    scores, history = rows_for(chains, num_tokens)
+    u = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
+    clean = stack(chains).draw(scores, u, history)
+    scores[1] = spoil
     assert usable_rows(scores).tolist() == [True, False, True]
-    spoilt = stack(chains).apply(scores, history)
-    assert torch.equal(spoilt[[0, 2]], clean[[0, 2]])
+    for found, expected in zip(stack(chains).draw(scores, u, history), clean, strict=True):
+        assert torch.equal(found[[0, 2]], expected[[0, 2]])
 
 
 def test_half_precision_comes_out_as_float32():
@@ -172,6 +175,6 @@ def test_32_orders_cost_at_most_4_times_one_order():
 
 
 def test_columns_are_never_scalars():
-    """A 0-d tensor has a weaker dtype, and CUDA divides by it through its reciprocal: alone would differ from together."""
+    """A 0-d tensor has a weaker dtype, and CUDA divides by its reciprocal: alone would differ from together."""
     assert column(0.5, torch.zeros(3, 4)).shape == (1, 1)
     assert column(torch.ones(3, 1), torch.zeros(3, 4), torch.float32).dtype == torch.float32
