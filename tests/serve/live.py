@@ -1,0 +1,151 @@
+"""A live server of the toy model in a process of its own, and the few calls that tests make of it.
+
+Other folders' tests may use it: ``with running_server() as live: ...``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+START_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Live:
+    """A running server. ``http`` is one connection pool without redirects or environment proxies."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    http: httpx.Client
+
+    def open(self) -> str:
+        """A new tab's session."""
+        return self.post("session", {}).json()["session"]
+
+    def post(self, route: str, body: Any = None, session: str | None = None, **more: Any) -> httpx.Response:
+        """POST JSON (or raw ``content``) to one of the page's own routes."""
+        content = more.pop("content", None)
+        content = json.dumps(body).encode() if content is None else content
+        headers = {"Content-Type": "application/json", **_session(session), **more.pop("headers", {})}
+        return self.http.post(f"/pg/v1/{route}", content=content, headers=headers, **more)
+
+    def get(self, route: str, session: str | None = None, **more: Any) -> httpx.Response:
+        return self.http.get(f"/pg/v1/{route}", headers={**_session(session), **more.pop("headers", {})}, **more)
+
+    def status(self) -> dict[str, Any]:
+        return self.get("status").json()
+
+    def call(self, name: str, data: list[Any], raw: bytes | None = None) -> list[tuple[str, Any]]:
+        """All events of a Gradio endpoint called by hand, private ones included: [("complete", [value]), ...]."""
+        content = json.dumps({"data": data}).encode() if raw is None else raw
+        answer = self.http.post(f"/gradio_api/call/{name}", content=content,
+                                headers={"Content-Type": "application/json"})
+        if answer.status_code != 200:
+            return [("refused", answer.status_code)]
+        stream = self.http.get(f"/gradio_api/call/{name}/{answer.json()['event_id']}").text
+        events = [part.split("\n") for part in stream.strip().split("\n\n")]
+        return [(lines[0].removeprefix("event: "), json.loads(lines[1].removeprefix("data: "))) for lines in events]
+
+    def write(self, session: str, **body: Any) -> list[dict[str, Any]]:
+        """The deltas of a generation asked for as the page does, through the private event."""
+        return [value[0] for kind, value in self.call("page_generate", [{"session": session, **body}]) if value]
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+def _session(session: str | None) -> dict[str, str]:
+    return {} if session is None else {"X-PG-Session": session}
+
+
+@contextmanager
+def running_server(log: Path, *flags: str) -> Iterator[Live]:
+    """Start ``app.py --backend toy`` on a free port, wait until the model answers, end it afterwards."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "app.py"), "--backend", "toy", "--port", str(port), *flags], cwd=ROOT,
+            stdout=sink, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    try:
+        with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
+            _wait(http, process, log)
+            yield Live(url, process, log, http)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _wait(http: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if http.get("/healthz").json()["state"] == "ready":
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"the server did not start:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+class Neighbour:
+    """Somebody else who generates all the while, and whose text must stay what it is when nothing else happens."""
+
+    BODY = {"prompt": "The old sailor", "max_tokens": 48, "seed": 11, "scale": 1.5,
+            "strip": [{"id": "temperature", "on": True, "temperature": 1.3},
+                      {"id": "min_p", "on": True, "min_p": 0.02}]}
+
+    def __init__(self, live: Live) -> None:
+        self._live, self._session = live, live.open()
+        self.expected = self._text()
+        self.texts: list[str] = []
+
+    def _text(self) -> str:
+        last = self._live.write(self._session, **self.BODY)[-1]
+        assert last["done"] and not last["error"], last
+        whole = self._live.get(f"generations/{last['generation']}?from=0", self._session).json()
+        return "".join(token["text"] for token in whole["tokens"])
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Generates in a thread until the block ends; then every text must have been the undisturbed one."""
+        ending, self.texts, failures = threading.Event(), [], list[BaseException]()
+
+        def work() -> None:
+            try:
+                while True:
+                    self.texts.append(self._text())
+                    if ending.is_set():
+                        return
+            except BaseException as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            ending.set()
+            thread.join(60)
+        assert not failures, failures
+        assert self.texts and set(self.texts) == {self.expected}
