@@ -1,0 +1,135 @@
+"""What fails ends alone: stages, rows, forwards and memory; the engine lives on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from playground.engine import Engine, Request
+from playground.models.backend import Chunk
+from playground.sampling import Chain
+from torch import Tensor
+
+from tests.engine.wrappers import Broken, Gate, Wrapper, chain, finished, out_of_memory, run, toy
+
+HOT = chain(temperature=1.5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.5])
+def test_a_stage_that_raises_ends_only_its_own_stream(scale: float) -> None:
+    gate = Gate()
+    backend = Wrapper(gate)
+    model = toy(backend)
+    with Engine(model) as engine:
+        good = [Request((5, n), HOT, 30, seed=n, guidance_scale=scale, ignore_eos=True) for n in range(6)]
+        bad = Request((1, 2), Chain((Broken(),)), 30, guidance_scale=scale, ignore_eos=True)
+        streams = [engine.submit(request) for request in (*good[:3], bad, *good[3:])]
+        gate.open.set()
+        answers = [finished(stream) for stream in streams]
+        steps, done = answers.pop(3)
+        assert done.reason == "error" and "this stage breaks" in done.message and len(steps) == 10
+        for request, (steps, done) in zip(good, answers, strict=True):
+            assert done.reason == "length"
+            assert [step.token_id for step in steps] == [step.token_id for step in run(engine, request)[0]]
+    assert not backend.lanes
+
+
+class BadRows(Wrapper):
+    """Answers rows of one lane with scores that are no distribution."""
+
+    bad: Tensor
+
+    def forward(self, chunks: Sequence[Chunk]) -> Tensor:
+        logits = super().forward(chunks)
+        for row, chunk in enumerate(chunks):
+            if 77 in chunk.token_ids:
+                logits[row] = self.bad
+        return logits
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("stages", [Chain(), HOT, chain(min_p=0.1, top_p=0.9), chain(temperature=0)], ids=str)
+def test_a_row_that_is_no_distribution_ends_only_its_own_stream(value: float, stages: Chain) -> None:
+    backend = BadRows()
+    backend.bad = torch.full((backend.vocabulary.size,), value)
+    with Engine(toy(backend)) as engine:
+        streams = [engine.submit(Request((n,), stages, 4, ignore_eos=True)) for n in (3, 77, 4)]
+        answers = [finished(stream) for stream in streams]
+    assert [done.reason for _, done in answers] == ["length", "error", "length"]
+    assert answers[1][0] == [] and not backend.lanes
+
+
+def test_out_of_memory_ends_the_youngest_and_the_rest_write_on_unchanged() -> None:
+    def scarce(chunks: Sequence[Chunk]) -> None:
+        if len(chunks) > 4:
+            out_of_memory()
+
+    gate = Gate()
+    backend = Wrapper(gate)
+    with Engine(toy(backend)) as engine:
+        requests = [Request((5, n), HOT, 12, seed=n, guidance_scale=1.5, ignore_eos=True) for n in range(4)]
+        streams = [engine.submit(request) for request in requests]
+        backend.before = scarce
+        gate.open.set()
+        answers = [finished(stream) for stream in streams]
+        assert [done.reason for _, done in answers] == ["length", "length", "error", "error"]
+        assert "memory" in answers[3][1].message and "youngest" in answers[3][1].message
+        for request, (steps, _) in zip(requests[:2], answers[:2], strict=True):
+            assert [step.token_id for step in steps] == [step.token_id for step in run(engine, request)[0]]
+        assert engine.status()["kv_bytes_used"] == 0
+    assert not backend.lanes
+
+
+def test_out_of_memory_half_way_through_a_forward_leaves_no_lane_half_advanced() -> None:
+    """Some lanes have the new token and some not when it happens: nobody may be left with a wrong history."""
+
+    class Half(Wrapper):
+        num_failures = 0
+
+        def forward(self, chunks: Sequence[Chunk]) -> Tensor:
+            if len(self.calls) == 6 and not self.num_failures:
+                self.num_failures += 1
+                self.inner.forward(chunks[: len(chunks) // 2])
+                out_of_memory()
+            return super().forward(chunks)
+
+    backend = Half()
+    with Engine(toy(backend)) as engine:
+        requests = [Request((5, n), HOT, 20, seed=n, num_samples=2, ignore_eos=True) for n in range(3)]
+        streams = [engine.submit(request) for request in requests]
+        answers = [finished(stream) for stream in streams]
+        assert backend.num_failures == 1
+        ended = [done.reason for _, done in answers]
+        assert ended.count("error") == 1 and ended.count("length") == 2
+        for request, (steps, done) in zip(requests, answers, strict=True):
+            if done.reason == "length":
+                again = run(engine, request)[0]
+                assert {(s.sample, s.index, s.token_id) for s in steps} == {(s.sample, s.index, s.token_id) for s in again}
+    assert not backend.lanes
+
+
+def test_a_forward_that_crashes_ends_those_in_it_and_the_engine_lives() -> None:
+    def crash(chunks: Sequence[Chunk]) -> None:
+        if any(13 in chunk.token_ids for chunk in chunks):
+            raise RuntimeError("a kernel has failed")
+
+    backend = Wrapper(crash)
+    with Engine(toy(backend)) as engine:
+        steps, done = run(engine, Request((13,), HOT, 5))
+        assert done.reason == "error" and "a kernel has failed" in done.message and steps == []
+        assert run(engine, Request((5,), chain(temperature=0), 5, ignore_eos=True))[1].reason == "length"
+        assert engine.status()["num_lanes_used"] == 0
+    assert not backend.lanes
+
+
+def test_a_fork_that_fails_ends_its_request() -> None:
+    class NoFork(Wrapper):
+        def fork(self, src: int, dst: int, length: int | None = None) -> None:
+            raise RuntimeError("no room for a copy")
+
+    backend = NoFork()
+    with Engine(toy(backend)) as engine:
+        assert "no room" in run(engine, Request((5,), HOT, 5, num_samples=3))[1].message
+        assert run(engine, Request((5,), HOT, 5, ignore_eos=True))[1].reason == "length"
+    assert not backend.lanes

@@ -1,0 +1,162 @@
+"""Who runs when: gangs, shared prompts, the queue, bulk work, and the memory that is charged before a start."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from playground.engine import Engine, Request
+from playground.engine.pace import MIN_TOKENS, Pace, shares
+from playground.errors import PlaygroundError
+from playground.models import Model
+
+from tests.engine.wrappers import WAIT_S, Gate, Wrapper, chain, finished, run, toy, until
+
+HOT = chain(temperature=1.5)
+
+
+def test_guidance_is_two_rows_of_one_forward(model: Model, backend: Wrapper) -> None:
+    with Engine(model) as engine:
+        run(engine, Request((1, 2, 3), HOT, max_tokens=10, guidance_scale=1.5, ignore_eos=True))
+    assert len(backend.calls) == 10, "one forward a token, the prompt's included"
+    assert all(len(call) == 2 for call in backend.calls)
+    assert [len(chunk.token_ids) for chunk in backend.calls[0]] == [3, 1], "by default the last prompt token"
+
+
+def test_scale_one_skips_the_second_branch(model: Model, backend: Wrapper) -> None:
+    with Engine(model) as engine:
+        steps, _ = run(engine, Request((1, 2, 3), HOT, max_tokens=5, negative_ids=(4,), ignore_eos=True))
+    assert all(len(call) == 1 for call in backend.calls)
+    assert all(step.negative_key is None for step in steps)
+
+
+def test_the_branches_of_a_long_prompt_arrive_together(model: Model, backend: Wrapper) -> None:
+    with Engine(model, prefill_chunk=16) as engine:
+        steps, _ = run(engine, Request((1,) * 100, HOT, max_tokens=3, guidance_scale=2.0, ignore_eos=True))
+    wanting = [call for call in backend.calls if any(len(chunk.rows) for chunk in call)]
+    assert len(wanting) == 3 and all(sum(len(chunk.rows) for chunk in call) == 2 for call in wanting)
+    assert max(sum(len(chunk.token_ids) for chunk in call) for call in backend.calls) <= 16
+    assert backend.num_tokens == 100 + 1 + 2 * 2
+
+
+def test_samples_share_one_prefill(model: Model, backend: Wrapper) -> None:
+    request = Request((1,) * 200, HOT, max_tokens=5, num_samples=8, guidance_scale=1.5, ignore_eos=True)
+    with Engine(model) as engine:
+        steps, done = run(engine, request)
+        assert backend.num_tokens == 200 + 1 + 8 * 2 * 4
+        assert backend.num_forks == 7 * 2, "the last sample takes the prompt's own lanes"
+        singles = [run(engine, Request((1,) * 200, HOT, 5, 0, None, 1.5, first_sample=n, ignore_eos=True)) for n in range(8)]
+    for number, (single, _) in enumerate(singles):
+        assert [step.token_id for step in steps if step.sample == number] == [step.token_id for step in single]
+    assert len({tuple(step.token_id for step in steps if step.sample == number) for number in range(8)}) > 1
+
+
+def test_more_samples_than_lanes_run_in_turns(model: Model, backend: Wrapper) -> None:
+    with Engine(model, max_lanes=4) as engine:
+        request = Request((1, 2, 3), HOT, max_tokens=4, num_samples=30, guidance_scale=1.5, ignore_eos=True)
+        steps, _ = run(engine, request)
+        assert engine.status()["num_lanes_used"] == 0
+    assert sorted((step.sample, step.index) for step in steps) == [(n, i) for n in range(30) for i in range(4)]
+    assert max(len(call) for call in backend.calls) == 4
+    assert not backend.lanes and [len(chunk.token_ids) for chunk in backend.calls[0]] == [3, 1]
+
+
+def test_several_requests_of_several_samples_never_wait_for_each_other(model: Model) -> None:
+    """Each holds the shared prompt's lanes while it waits for another lane: all together must not take every one."""
+    with Engine(model, max_lanes=5) as engine:
+        request = Request((1, 2), HOT, max_tokens=3, num_samples=4, ignore_eos=True)
+        streams = [engine.submit(request) for _ in range(6)]
+        assert all(len(finished(stream)[0]) == 12 for stream in streams)
+
+
+def test_the_queue_holds_256_and_says_when_it_is_full() -> None:
+    gate = Gate()
+    with Engine(toy(Wrapper(gate)), max_lanes=1) as engine:
+        running = engine.submit(Request((1,), HOT, max_tokens=1))
+        gate.reached.wait(WAIT_S)
+        queued = [engine.submit(Request((1,), HOT, max_tokens=1)) for _ in range(256)]
+        assert [stream.position for stream in queued] == list(range(1, 257))
+        with pytest.raises(PlaygroundError, match="full") as refusal:
+            engine.submit(Request((1,), HOT))
+        assert refusal.value.status == 503
+        queued[17].cancel()
+        late = engine.submit(Request((1,), HOT, max_tokens=1))
+        assert late.position == 256, "who has left keeps no place"
+        gate.open.set()
+        for stream in [running, *queued[:17], *queued[18:], late]:
+            assert len(finished(stream)[0]) == 1 and stream.position == 0
+
+
+def test_interactive_work_goes_before_bulk_work() -> None:
+    gate = Gate()
+    with Engine(toy(Wrapper(gate)), max_lanes=2) as engine:
+        blockers = [engine.submit(Request((1,), HOT, max_tokens=1)) for _ in range(2)]
+        gate.reached.wait(WAIT_S)
+        until(lambda: sum(stream.position == 0 for stream in blockers) >= 1)
+        bulk = engine.submit(Request((1,), HOT, max_tokens=1, priority="bulk"))
+        quick = engine.submit(Request((1,), HOT, max_tokens=1))
+        assert bulk.position > quick.position > 0
+        gate.open.set()
+        for stream in (*blockers, bulk, quick):
+            finished(stream)
+
+
+def test_bulk_work_never_holds_more_than_half_the_lanes(model: Model, backend: Wrapper) -> None:
+    with Engine(model, max_lanes=8) as engine:
+        bulk = [engine.submit(Request((1,), HOT, 30, ignore_eos=True, priority="bulk")) for _ in range(6)]
+        bulk.append(engine.submit(Request((2,), HOT, 30, num_samples=9, ignore_eos=True, priority="bulk")))
+        for stream in bulk:
+            finished(stream)
+    assert max(len(call) for call in backend.calls) == 4
+
+
+def test_what_does_not_fit_waits_and_what_can_never_fit_is_refused() -> None:
+    gate = Gate()
+    model = toy(Wrapper(gate))
+    row_bytes = 6 * 4 * model.backend.vocabulary.size
+    large = (2**20 - row_bytes) // model.kv_bytes_per_token  # tokens that fill a budget of 1 MB
+    model.backend.max_context = model.backend.inner.max_context = 10**6  # type: ignore[attr-defined]
+    with Engine(model, kv_budget_mb=1) as engine:
+        half = Request((1,) * 10, HOT, max_tokens=int(large * 0.6), ignore_eos=True)
+        first, second, small = engine.submit(half), engine.submit(half), engine.submit(Request((1,), HOT, max_tokens=1))
+        gate.reached.wait(WAIT_S)
+        until(lambda: second.position == 1)
+        assert small.position == 2, "nothing small passes what waits for memory, or that would wait for ever"
+        with pytest.raises(PlaygroundError, match="MB"):
+            engine.submit(Request((1,) * 10, HOT, max_tokens=large))
+        with pytest.raises(PlaygroundError, match="MB"):
+            engine.submit(Request((1,) * 10, HOT, max_tokens=int(large * 0.6), guidance_scale=2.0))
+        first.cancel()
+        gate.open.set()
+        assert len(finished(small)[0]) == 1 and second.position == 0
+        second.cancel()
+        until(lambda: engine.status()["kv_bytes_used"] == 0)
+
+
+def test_a_request_of_more_lanes_than_there_are_is_refused(model: Model) -> None:
+    with Engine(model, max_lanes=2) as engine:
+        with pytest.raises(PlaygroundError, match="lanes"):
+            engine.submit(Request((1,), num_samples=2, guidance_scale=2.0))
+        with pytest.raises(PlaygroundError, match="lanes"):
+            engine.submit(Request((1,), guidance_scale=2.0, priority="bulk"))
+
+
+def test_a_long_prompt_gets_the_small_share_beside_many_writers() -> None:
+    pace = Pace(prefill_chunk=512)
+    assert pace.num_prompt_tokens(1, 15) == 512, "nothing is measured yet"
+    pace.observe(0, 15, forward_s=0.1)
+    pace.observe(100, 15, forward_s=0.3)
+    assert pace.num_prompt_tokens(1, 15) * pace.prompt_token_s == pytest.approx(0.03, abs=0.002)
+    assert pace.num_prompt_tokens(15, 1) == 512, "fifteen prompts do not wait for one writer"
+    assert pace.num_prompt_tokens(1, 0) == 512
+    pace.prompt_token_s = 10.0
+    assert pace.num_prompt_tokens(1, 15) == MIN_TOKENS, "a prompt always moves on"
+
+
+@given(st.lists(st.integers(1, 1000), max_size=20), st.integers(1, 3000))
+def test_shares_waste_nothing_and_favour_nobody(owed: list[int], budget: int) -> None:
+    given_tokens = shares(owed, budget)
+    assert all(0 <= share <= need for share, need in zip(given_tokens, owed, strict=True))
+    assert sum(given_tokens) == min(budget, sum(owed))
+    short = [share for share, need in zip(given_tokens, owed, strict=True) if share < need]
+    assert not short or max(given_tokens) - min(short) <= 1, "who gets less than another gets all it needs"
