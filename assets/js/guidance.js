@@ -6,6 +6,7 @@ import { decade, percent, ratio } from "./format.js";
 
 const states = new WeakMap();
 const MARKS = ["negative", "prompt", "guided"];
+const LOWEST = -7;
 
 /** guidance: GuidanceView or null (off). options: {light, hold}: hold keeps the axis from shrinking under a drag. */
 export function render(node, guidance, options = {}) {
@@ -15,15 +16,18 @@ export function render(node, guidance, options = {}) {
   if (!guidance) return;
   const axis = axisFor(state, guidance, options.hold);
   drawHead(state, guidance);
-  drawColumn(state.promoted, guidance.promoted, axis, guidance.masked);
-  drawColumn(state.suppressed, guidance.suppressed, axis, guidance.masked);
+  const among = guidance.masked ? " of the plausible" : "";
+  const would = guidance.scale === 1 ? "would be " : "most ";
+  drawColumn(state.promoted, `${would}promoted${among}`, guidance.promoted, axis);
+  drawColumn(state.suppressed, `${would}suppressed${among}`, guidance.suppressed, axis);
+  setClass(state.body, "pg-guidance-neutral", guidance.scale === 1);
   options.light?.touch();
 }
 
 function build(parent) {
   const root = el("div", "pg-guidance", parent);
   const off = el("p", "pg-guidance-off", root);
-  off.textContent = "Guidance is off: scale 1 is the prompt alone. Move the scale, or write a negative prompt to steer away from.";
+  off.textContent = "Guidance is off: scale 1 is the prompt alone. Move the scale, or write what to steer away from.";
   const body = el("div", "pg-guidance-body", root);
   const legend = el("p", "pg-guidance-legend", body);
   for (const name of MARKS) {
@@ -31,39 +35,35 @@ function build(parent) {
     el("i", `pg-gmark pg-gmark-${name}`, item);
     el("span", "", item, name);
   }
-  const formula = el("span", "pg-guidance-formula", legend);
   const negative = el("p", "pg-guidance-negative", body);
   const columns = el("div", "pg-guidance-columns", body);
-  const state = { root, off, body, formula, axis: null };
+  const state = { root, off, body, axis: null };
   state.negativeLead = el("span", "", negative);
   state.negativeText = el("bdi", "pg-token", negative);
   state.cost = el("span", "", negative);
-  state.promoted = column(columns, "most promoted");
-  state.suppressed = column(columns, "most suppressed");
+  state.promoted = column(columns);
+  state.suppressed = column(columns);
   return state;
 }
 
-function column(parent, title) {
+function column(parent) {
   const root = el("section", "", parent);
   const head = el("h4", "", root);
   const list = el("ul", "", root);
   const axis = el("div", "pg-guidance-axis", root);
   axis.setAttribute("aria-hidden", "true");
-  return { root, head, list, axis, title, rows: [], key: "" };
+  return { root, head, list, axis, rows: [], key: "" };
 }
 
 function drawHead(state, guidance) {
-  const extra = Math.round((guidance.scale - 1) * 100) / 100;
-  const sign = extra < 0 ? "−" : "+";
-  setText(state.formula, `log p: prompt ${sign} ${Math.abs(extra).toFixed(2)} × (prompt − negative)`);
-  setAttr(state.formula, "title", `scale ${guidance.scale.toFixed(2)}; 1 = off`);
   const last = guidance.negative_kind === "last_token";
   setText(state.negativeLead, last ? "negative: the last prompt token, " : "negative: ");
   setLabel(state.negativeText, guidance.negative_text);
-  setText(state.cost, Number.isFinite(guidance.cost_ms) ? ` · second branch ${guidance.cost_ms.toFixed(0)} ms a step` : "");
+  const cost = guidance.cost_ms;
+  setText(state.cost, Number.isFinite(cost) ? ` · second branch ${cost.toFixed(0)} ms a step` : "");
 }
 
-/** Whole decades around every mark. */
+/** Whole decades around every mark; what lies lower stands at the left end. */
 function axisFor(state, guidance, hold) {
   let [low, high] = [0, -12];
   for (const mark of guidance.promoted.concat(guidance.suppressed)) {
@@ -74,7 +74,7 @@ function axisFor(state, guidance, hold) {
       high = Math.max(high, Math.ceil(exponent));
     }
   }
-  low = Math.max(low, -9);
+  low = Math.max(low, LOWEST);
   high = Math.min(0, Math.max(high, low + 1));
   if (hold && state.axis) [low, high] = [Math.min(low, state.axis[0]), Math.max(high, state.axis[1])];
   state.axis = [low, high];
@@ -86,8 +86,8 @@ function place(p, [low, high]) {
   return Math.round(Math.min(1, Math.max(0, share)) * 1e4) / 100;
 }
 
-function drawColumn(state, marks, axis, masked) {
-  setText(state.head, state.title + (masked ? " of the plausible" : ""));
+function drawColumn(state, title, marks, axis) {
+  setText(state.head, title);
   drawAxis(state, axis);
   fit(state.list, state.rows, marks.length, makeRow);
   marks.forEach((mark, index) => drawRow(state.rows[index], mark, axis));
@@ -99,7 +99,7 @@ function drawAxis(state, [low, high]) {
   state.key = key;
   state.axis.replaceChildren();
   state.root.style.setProperty("--pg-ticks", high - low);
-  const step = high - low > 4 ? 2 : 1;
+  const step = Math.ceil((high - low) / 3);
   for (let exponent = high; exponent >= low; exponent -= step) {
     const tick = el("span", "", state.axis, decade(exponent));
     tick.style.left = `${(100 * (exponent - low)) / (high - low)}%`;
@@ -127,5 +127,6 @@ function drawRow(root, mark, axis) {
   setStyle(root.pgStem, "left", `${low}%`);
   setStyle(root.pgStem, "width", `${Math.round((high - low) * 100) / 100}%`);
   setText(root.pgRatio, ratio(mark.ratio));
-  setAttr(root, "aria-label", `${mark.text}: negative ${percent(values[0])}, prompt ${percent(values[1])}, guided ${percent(values[2])}, ${ratio(mark.ratio)}`);
+  const [negative, prompt, guided] = values.map(percent);
+  setAttr(root, "aria-label", `${mark.text}: negative ${negative}, prompt ${prompt}, guided ${guided}, ${ratio(mark.ratio)}`);
 }

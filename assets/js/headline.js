@@ -14,8 +14,8 @@ export function render(node, view) {
     `${bits(final.entropy_bits)} bits, was ${bits(base.entropy_bits)} bits`);
   put(state.entropy, `${bits(final.entropy_bits)} bits`, `entropy, was ${bits(base.entropy_bits)}`,
     `bits: log2 of the effective choices (${choices(final.choices)})`);
-  put(state.support, count(final.support), `token${final.support === 1 ? "" : "s"} left of ${count(view.vocabulary_size)}`,
-    `tokens with a probability above zero`);
+  const tokens = final.support === 1 ? "token" : "tokens";
+  put(state.support, count(final.support), `${tokens} left of ${count(view.vocabulary_size)}`, "tokens that can be drawn");
   put(state.mass, percent(view.kept_mass), "of the model’s mass kept",
     "the share of its own probability that the model gave to the tokens that are left");
 }

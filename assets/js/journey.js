@@ -9,8 +9,8 @@ const states = new WeakMap();
 const followers = new WeakMap();
 
 /**
- * view: PipelineView. options: {light, hint, stageTitle(id) -> string}. The first line is the lit token's, or the hint, so that pointing moves nothing
- * below (a page that jumps under the pointer would light something else at once); the pinned ones follow.
+ * view: PipelineView. options: {light, hint, stageTitle(id) -> string}. The first line is the lit token's, or the hint, so
+ * that pointing moves nothing below (a page that jumps under the pointer would light something else); pinned ones follow.
  */
 export function render(node, view, options = {}) {
   const state = keep(states, node, (parent) => {
@@ -39,7 +39,8 @@ function draw(state, light) {
 export function stops(view, row, title) {
   const path = [{ id: "", title: "model", p: row.journey[0] ?? 0 }];
   view.stages.forEach((stage, index) => {
-    if (stage.on !== false) path.push({ id: stage.id, title: title?.(stage.id) ?? stage.title, p: row.journey[index + 1] ?? 0 });
+    if (stage.on === false) return;
+    path.push({ id: stage.id, title: title?.(stage.id) ?? stage.title, p: row.journey[index + 1] ?? 0 });
   });
   return path;
 }

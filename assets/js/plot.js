@@ -40,7 +40,8 @@ function paint(node, state) {
   if (!window.Plotly || !node.isConnected || !node.clientWidth) return undefined;
   const { data, layout = {}, config = {} } = state.figure;
   const colours = getComputedStyle(node);
-  const fixed = { autosize: false, width: node.clientWidth, height: node.clientHeight || layout.height || 240, uirevision: "kept" };
+  const height = node.clientHeight || layout.height || 240;
+  const fixed = { autosize: false, width: node.clientWidth, height, uirevision: "kept" };
   state.size = `${node.clientWidth}x${node.clientHeight}`;
   const themed = withTheme({ ...defaults(), ...layout, ...fixed }, colours);
   return window.Plotly.react(node, withTheme(data, colours), themed, { ...CONFIG, ...config });

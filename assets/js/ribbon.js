@@ -51,11 +51,11 @@ function build(parent) {
 function measure(state, node, cards) {
   const strip = cards.find(Boolean)?.parentElement ?? node;
   watch(state, [strip, ...cards.filter(Boolean)]);
-  const shown = [...strip.children].filter((child) => !child.contains(node)).map((child) => child.getBoundingClientRect())
-    .filter((rect) => rect.width > 0);
+  const others = [...strip.children].filter((child) => !child.contains(node));
+  const shown = others.map((child) => child.getBoundingClientRect()).filter((rect) => rect.width > 0);
   const origin = node.getBoundingClientRect().left;
   const left = shown.length ? Math.min(...shown.map((rect) => rect.left)) - origin : 0;
-  state.width = Math.max(1, Math.round(shown.length ? Math.max(...shown.map((rect) => rect.right)) - origin - left : 0));
+  state.width = Math.max(1, Math.round(Math.max(0, ...shown.map((rect) => rect.right - origin)) - left));
   state.places = cards.map((card, index) => {
     const rect = card?.getBoundingClientRect();
     return rect?.width ? rect.left - origin - left + rect.width / 2 : ((index + 0.5) * state.width) / cards.length;
@@ -99,7 +99,8 @@ function draw(state, stages) {
     setAttr(state.lost[index], "d", fall(cut));
     setText(state.figures[index], loss(cut.from - cut.to));
     setStyle(state.figures[index], "left", `${round(cut.x + BEND + thickness(cut) + 5)}px`);
-    setAttr(state.figures[index], "title", `${cut.stage.title} cuts ${percent(cut.from - cut.to)} of the mass; ${percent(cut.to)} is left`);
+    const [gone, left] = [percent(cut.from - cut.to), percent(cut.to)];
+    setAttr(state.figures[index], "title", `${cut.stage.title} cuts ${gone} of the mass; ${left} is left`);
   });
 }
 
@@ -111,5 +112,6 @@ function fall(cut) {
   const thick = thickness(cut);
   const [inner, outer] = [round(x + BEND), round(x + BEND + thick)];
   const bottom = round(top + thick);
-  return `M${x} ${top}C${outer} ${top} ${outer} ${bottom} ${outer} ${HEIGHT}H${inner}C${inner} ${bottom} ${inner} ${bottom} ${x} ${bottom}Z`;
+  return `M${x} ${top}C${outer} ${top} ${outer} ${bottom} ${outer} ${HEIGHT}H${inner}`
+    + `C${inner} ${bottom} ${inner} ${bottom} ${x} ${bottom}Z`;
 }

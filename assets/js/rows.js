@@ -1,4 +1,4 @@
-// The distribution chart: one row a token, what the model said (ghost) under what is left of it (final), one fixed axis.
+// The distribution chart: a row a token, what the model said (ghost) under what is left of it (final), one fixed axis.
 // Knows nothing about samplers; it shows the probabilities it is given and who removed what.
 
 import { calm, el, keep, setAttr, setClass, setLabel, setStyle, setText } from "./dom.js";
@@ -60,7 +60,8 @@ function makeRow(root) {
   const bar = el("span", "pg-row-bar", root);
   const ghost = el("i", "pg-row-ghost", bar);
   const final = el("i", "pg-row-fill", bar);
-  return { root, label, ghost, final, rawText: el("span", "pg-rows-raw", root), finalText: el("span", "pg-rows-final", root) };
+  const [rawText, finalText] = ["raw", "final"].map((name) => el("span", `pg-rows-${name}`, root));
+  return { root, label, ghost, final, rawText, finalText };
 }
 
 /** Token ids in the order to show: as given, or each in its old place and newcomers where others left. */
@@ -100,7 +101,7 @@ function drawAxis(state, log, max) {
   state.root.style.setProperty("--pg-ticks", labels.length - 1);
   state.axis.replaceChildren();
   labels.forEach((text, index) => {
-    const tick = el("span", index % 2 && labels.length > 5 ? "pg-tick-minor" : "", state.axis, text);
+    const tick = el("span", "", state.axis, text);
     tick.style.left = `${(100 * index) / (labels.length - 1)}%`;
   });
 }
@@ -136,9 +137,10 @@ function slide(state, from) {
   const tops = state.ids.map((id) => state.items.get(id).root.offsetTop);
   state.ids.forEach((id, index) => {
     const { root } = state.items.get(id);
-    const shift = from.has(id) ? from.get(id) - tops[index] : 0;
-    const frames = from.has(id) ? [{ transform: `translateY(${shift}px)` }, { transform: "none" }] : [{ opacity: 0 }, { opacity: 1 }];
-    if (shift || !from.has(id)) root.animate(frames, { duration: SETTLE_MS, easing: "cubic-bezier(.2,.7,.2,1)" });
+    const shift = from.has(id) ? from.get(id) - tops[index] : null;
+    if (shift === 0) return;
+    const start = shift === null ? { opacity: 0 } : { transform: `translateY(${shift}px)` };
+    root.animate([start, {}], { duration: SETTLE_MS, easing: "cubic-bezier(.2,.7,.2,1)" });
   });
 }
 
@@ -167,8 +169,9 @@ function drawRow(item, row, log, max, title, light) {
   const final = row.removed_by ? `✂ ${removed}` : percent(row.p_final);
   setText(item.rawText, raw);
   setText(item.finalText, final);
-  setAttr(root, "aria-label", `${row.text}: model ${raw}, ` + (row.removed_by ? `removed by ${removed}` : `after ${final}`)
-    + (row.drawn ? ", the dart hits it" : "") + (row.chosen ? ", the text has it" : "") + `, rank ${count(row.rank)}`);
+  const fate = row.removed_by ? `removed by ${removed}` : `after ${final}`;
+  const marks = (row.drawn ? ", the dart hits it" : "") + (row.chosen ? ", the text has it" : "");
+  setAttr(root, "aria-label", `${row.text}: model ${raw}, ${fate}${marks}, rank ${count(row.rank)}`);
 }
 
 function drawOthers(item, others, log, max) {

@@ -11,9 +11,10 @@ const NAMED_FROM_PX = 460; // as in modules.css: narrower rulers name no segment
 export function render(node, dart, options = {}) {
   const state = keep(states, node, build);
   const { segments } = dart;
-  const end = segments.length ? segments[segments.length - 1].start + segments[segments.length - 1].p : 0;
+  const last = segments[segments.length - 1];
+  const end = last ? last.start + last.p : 0;
   fit(state.track, state.segments, segments.length, makeSegment);
-  segments.forEach((segment, index) => drawSegment(state.segments[index], segment, segment.token_id === dart.token_id, index));
+  segments.forEach((segment, index) => drawSegment(state.segments[index], segment, index, dart.token_id));
   const rest = Math.max(0, 1 - end);
   setStyle(state.rest, "left", `${share(end)}%`);
   setStyle(state.rest, "width", `${share(rest)}%`);
@@ -25,7 +26,8 @@ export function render(node, dart, options = {}) {
   setLabel(state.hit, dart.text, dart.special);
   setAttr(state.hit, "data-token-id", String(dart.token_id));
   setText(state.p, percent(dart.p));
-  setAttr(state.track, "aria-label", `Cumulative ruler: the dart at ${unit(dart.u)} hit ${dart.text}, ${percent(dart.p)}`);
+  const said = `Cumulative ruler: the dart at ${unit(dart.u)} hit ${dart.text}, ${percent(dart.p)}`;
+  setAttr(state.track, "aria-label", said);
   options.light?.touch();
 }
 
@@ -53,12 +55,12 @@ function makeSegment() {
   return node;
 }
 
-function drawSegment(node, segment, hit, index) {
+function drawSegment(node, segment, index, hit) {
   setAttr(node, "data-token-id", String(segment.token_id));
   setStyle(node, "left", `${share(segment.start)}%`);
   setStyle(node, "width", `${share(segment.p)}%`);
   setStyle(node, "--pg-fade", String(Math.max(0.28, Math.round((1 - index * 0.045) * 100) / 100)));
-  setClass(node, "pg-hit", hit);
+  setClass(node, "pg-hit", segment.token_id === hit);
   setAttr(node, "title", `${segment.text}  ${percent(segment.p)}`);
   setText(node.firstChild, segment.p * NAMED_FROM_PX >= segment.text.length * 7 + 10 ? segment.text : "");
 }

@@ -31,7 +31,7 @@ function columns(view, title) {
       return stage.on === false ? [] : [column(`after ${stage.id}`, title(stage.id), leaves, show)];
     }),
     column("p_final", "p final", (row) => row.p_final, (row) => precise(row.p_final)),
-    column("removed_by", "removed by", (row) => row.removed_by, (row) => (row.removed_by ? title(row.removed_by) : ""), false),
+    column("removed_by", "removed by", (row) => row.removed_by, (row) => row.removed_by && title(row.removed_by), false),
   ];
 }
 
@@ -43,7 +43,8 @@ export function toCsv(view) {
     const safe = typeof value !== "number" && /^[=+\-@\t\r]/.test(text) ? "'" + text : text;
     return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
-  const lines = [table.map((column) => cell(column.key)), ...view.rows.map((row) => table.map((column) => cell(column.value(row))))];
+  const head = table.map((column) => cell(column.key));
+  const lines = [head, ...view.rows.map((row) => table.map((column) => cell(column.value(row))))];
   return lines.map((line) => line.join(",")).join("\r\n") + "\r\n";
 }
 
@@ -115,7 +116,8 @@ function sorted(state, hold) {
   const column = state.columns.find((one) => one.key === state.sort);
   if (!column) return rows;
   const sign = state.down ? -1 : 1;
-  const compare = column.numeric ? (a, b) => column.value(a) - column.value(b) : (a, b) => (column.value(a) < column.value(b) ? -1 : 1);
+  const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+  const compare = (a, b) => order(column.value(a), column.value(b));
   return [...rows].sort((a, b) => sign * compare(a, b) || a.rank - b.rank);
 }
 

@@ -9,9 +9,9 @@ const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\ufffd\u202a-\u202e\u20
 let serial = 0;
 
 /**
- * handlers: {onSelect(tokenView), onGap(fromIndex), label}. Returns {setPrompt(tokens), apply({generation, at, tokens, done,
- * base}), select(index | null, {prompt}), fadeFrom(index | null), clear(), count, tokens}. A new generation keeps the first `base`
- * generated tokens (0 by default); `at` is the position of the batch's first token.
+ * handlers: {onSelect(tokenView), onGap(fromIndex), label}. Returns {setPrompt(tokens), clear(), count, tokens,
+ * apply({generation, at, tokens, done, base}), select(index | null, {prompt}), fadeFrom(index | null)}. A new generation
+ * keeps the first `base` generated tokens (0 by default); `at` is the position of the batch's first token.
  */
 export function createTokens(node, handlers = {}) {
   const prefix = `pg-t${serial++}-`;
