@@ -8,16 +8,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from playground.models import ragged_mask
+from playground.models import packed_attention, ragged_mask
 from playground.models.backend import Chunk, Vocabulary
 from playground.models.checks import check_chunks, fork_length
-from playground.models.grouping import Row, forward_costs, group_rows
-from playground.models.slot_cache import Plan, SlotCache
+from playground.models.grouping import Row, forward_costs, group_rows, segment_costs
+from playground.models.plan import Plan, Segment
+from playground.models.slot_cache import SlotCache
 from playground.models.slot_table import Place, SlotTable, capacity_for
 
 
@@ -31,10 +33,16 @@ class _Part:
 
 
 class SlotBackend:
-    """Lanes in slots; each call is one forward for every group of rows of similar shape."""
+    """Lanes in slots. A call is one forward: rows of similar shape are rectangles, several are packed into one row.
 
-    def __init__(self, hf_model: Any, vocabulary: Vocabulary, max_context: int, num_layers: int) -> None:
+    Where a model cannot pack (``packs`` False: attention of its own, ALiBi), each rectangle is a forward.
+    """
+
+    def __init__(
+        self, hf_model: Any, vocabulary: Vocabulary, max_context: int, num_layers: int, packs: bool = True
+    ) -> None:
         ragged_mask.install()
+        packed_attention.install()
         self.vocabulary = vocabulary
         self.max_context = max_context
         self._hf_model = hf_model
@@ -43,7 +51,8 @@ class SlotBackend:
         self._lengths: dict[int, int] = {}
         self._device = hf_model.get_input_embeddings().weight.device
         weight_bytes = sum(weight.numel() * weight.element_size() for weight in hf_model.parameters())
-        self._costs = forward_costs(weight_bytes, self._device.type)
+        self.packs = packs
+        self._costs = segment_costs(self._device.type) if packs else forward_costs(weight_bytes, self._device.type)
         self._takes_positions = "position_ids" in inspect.signature(hf_model.forward).parameters
 
     @torch.no_grad()
@@ -51,11 +60,11 @@ class SlotBackend:
         check_chunks(chunks, self._lengths, self.max_context, self.vocabulary.size)
         parts, num_outputs = self._parts(chunks)
         groups = group_rows([part.row for part in parts], self._costs, self._cache.bytes_per_token)
+        segments = [self._arrange([parts[index] for index in group]) for group in groups]
         output: Tensor | None = None
-        for indices in groups:
-            group = self._arrange([parts[index] for index in indices])
-            logits = self._forward_group(group)
-            rows = [part.first_output + offset for part in group for offset in range(len(part.chunk.rows))]
+        for group in [segments] if self.packs else [[segment] for segment in segments]:
+            logits = self._run(group)
+            rows = [part.first_output + offset for part in chain(*group) for offset in range(len(part.chunk.rows))]
             if rows == list(range(num_outputs)):
                 output = logits.float()
             else:
@@ -76,7 +85,7 @@ class SlotBackend:
 
     def _arrange(self, group: list[_Part]) -> list[_Part]:
         """Put the group's lanes into one pool, neighbours where they decode; the group in the order of its slots."""
-        width = max(part.row.count for part in group)
+        width = _width(group)
         needed = capacity_for(max(part.row.start for part in group) + width)
         places = [self._table.place(part.chunk.lane) for part in group]
         capacity = max([needed, *(place.capacity for place in places if place)])
@@ -111,30 +120,31 @@ class SlotBackend:
         assert place is not None
         return place.slot
 
-    def _forward_group(self, group: list[_Part]) -> Tensor:
-        """One rectangular forward; [wanted rows, V] in the order of the group."""
-        width = max(part.row.count for part in group)
-        place = self._table.place(group[0].chunk.lane)
-        assert place is not None
-        slots = tuple(self._slot(part.chunk.lane) for part in group)
-        starts = tuple(part.row.start for part in group)
-        num_slots = self._table.num_slots(place.capacity)
-        plan = Plan(place.capacity, num_slots, slots, starts, width, self._device)
-        token_ids = torch.tensor([_padded(part.chunk.token_ids, width) for part in group], device=self._device)
-        wanted = torch.zeros(len(group), width, dtype=torch.bool)
-        for row, part in enumerate(group):
-            wanted[row, list(part.chunk.rows)] = True
-        arguments: dict[str, Any] = {"logits_to_keep": wanted.to(self._device)}
+    def _run(self, group: list[list[_Part]]) -> Tensor:
+        """One forward of one or several segments; [wanted rows, V] in the order of the group's parts."""
+        plan = Plan(tuple(self._segment(parts) for parts in group))
+        tokens = plan.arrange([_token_ids(parts) for parts in group]).to(self._device)
+        wanted = plan.arrange([_wanted(parts) for parts in group]).to(self._device)
+        arguments: dict[str, Any] = {"logits_to_keep": wanted}
         if self._takes_positions:
             # Padding may stand beyond the last learned position; what it computes is never read.
-            arguments["position_ids"] = plan.indices(self._device)[1].clamp(max=self.max_context - 1)
+            arguments["position_ids"] = plan.positions(self._device).clamp(max=self.max_context - 1)
         self._cache.use(plan)
         try:
-            output = self._hf_model(input_ids=token_ids, past_key_values=self._cache, use_cache=True, **arguments)
+            output = self._hf_model(input_ids=tokens, past_key_values=self._cache, use_cache=True, **arguments)
         finally:
             self._cache.use(None)
         logits: Tensor = output.logits
         return logits
+
+    def _segment(self, parts: list[_Part]) -> Segment:
+        place = self._table.place(parts[0].chunk.lane)
+        assert place is not None
+        slots = tuple(self._slot(part.chunk.lane) for part in parts)
+        starts = tuple(part.row.start for part in parts)
+        return Segment(
+            place.capacity, self._table.num_slots(place.capacity), slots, starts, _width(parts), self._device
+        )
 
     def fork(self, src: int, dst: int, length: int | None = None) -> None:
         length = fork_length(src, self._lengths.get(src), length)
@@ -168,6 +178,19 @@ class SlotBackend:
         return self._cache.num_bytes()
 
 
-def _padded(token_ids: Sequence[int], width: int) -> list[int]:
-    """Padded with token 0, which every vocabulary has."""
-    return [*token_ids, *[0] * (width - len(token_ids))]
+def _width(parts: Sequence[_Part]) -> int:
+    return max(part.row.count for part in parts)
+
+
+def _token_ids(parts: Sequence[_Part]) -> Tensor:
+    """int64[rows, width], padded with token 0, which every vocabulary has."""
+    width = _width(parts)
+    return torch.tensor([[*part.chunk.token_ids, *[0] * (width - part.row.count)] for part in parts])
+
+
+def _wanted(parts: Sequence[_Part]) -> Tensor:
+    """bool[rows, width]: whose logits are computed at all."""
+    wanted = torch.zeros(len(parts), _width(parts), dtype=torch.bool)
+    for row, part in enumerate(parts):
+        wanted[row, list(part.chunk.rows)] = True
+    return wanted

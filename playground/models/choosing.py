@@ -59,7 +59,8 @@ def _candidates(
 ) -> Iterator[tuple[str, Callable[[], AnyBackend]]]:
     num_layers = slot_layers(hf_model.config)
     if num_layers:
-        yield BATCHED, partial(SlotBackend, hf_model, vocabulary, max_context, num_layers)
+        for packs in (True, False) if hf_model.config._attn_implementation == "sdpa" else (False,):
+            yield BATCHED, partial(SlotBackend, hf_model, vocabulary, max_context, num_layers, packs)
     feedings: tuple[Feeding, ...] = ("chunks", "tokens", "anew")
     for feeding in feedings:
         yield ONE_LANE, partial(PerLaneBackend, hf_model, vocabulary, max_context, feeding)

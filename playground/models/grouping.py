@@ -1,10 +1,11 @@
-"""Which rows of a ragged call run together in one rectangular forward.
+"""Which rows of a ragged call make one rectangle.
 
 Knows nothing about lanes, caches or tensors: it weighs bytes against bytes.
 
-A rectangle pads every row to its longest; a second forward reads the weights once more. Rows are put together as
-long as the padding costs less than that, so one long text does not slow fifteen short ones, and a short negative
-prompt still shares its forward with a long prompt.
+A rectangle pads every row to its longest; another rectangle costs another attention call in each layer, or, where a
+model cannot pack several into one forward, another reading of the weights. Rows are put together as long as padding
+costs less than that, so one long text does not slow fifteen short ones, and a short negative prompt still shares its
+forward with a long prompt.
 """
 
 from __future__ import annotations
@@ -23,14 +24,20 @@ GPU_LEAST_BYTES = 4e9
 """A GPU spends at least a millisecond on launching a forward's kernels, and reads some gigabytes in that time."""
 
 
+CPU_SEGMENT_BYTES = 5e7
+GPU_SEGMENT_BYTES = 4e9
+"""Another segment of a packed forward: a few small kernels a layer, 3 ms on two CPU cores, about 1 ms on a GPU."""
+
+NEVER = 1e18
+"""Bytes: the price of padding a token where a second rectangle is to be had without another forward."""
+
+
 @dataclass(frozen=True)
 class Costs:
-    """What a forward pays, in bytes of memory traffic."""
+    """What another rectangle and a padded token cost, in bytes of memory traffic."""
 
-    forward_bytes: float
-    """However few its tokens: mostly the weights, read once."""
+    rectangle_bytes: float
     token_bytes: float
-    """A token's arithmetic, as the bytes that could be read in its time."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +49,15 @@ class Row:
 
 
 def forward_costs(weight_bytes: int, device_type: str) -> Costs:
+    """Where each rectangle is a forward of its own."""
     if device_type == "cpu":
         return Costs(weight_bytes, weight_bytes / CPU_TOKENS_PER_FORWARD)
     return Costs(max(weight_bytes, GPU_LEAST_BYTES), weight_bytes / GPU_TOKENS_PER_FORWARD)
+
+
+def segment_costs(device_type: str) -> Costs:
+    """Where all rectangles are packed into one forward: rows of unequal width never share one."""
+    return Costs(CPU_SEGMENT_BYTES if device_type == "cpu" else GPU_SEGMENT_BYTES, NEVER)
 
 
 def group_rows(rows: Sequence[Row], costs: Costs, kv_bytes_per_token: int) -> list[list[int]]:
@@ -54,7 +67,7 @@ def group_rows(rows: Sequence[Row], costs: Costs, kv_bytes_per_token: int) -> li
     for index in order:
         if groups:
             together = [rows[i] for i in (*groups[-1], index)]
-            if padding_bytes(together, costs, kv_bytes_per_token) < costs.forward_bytes:
+            if padding_bytes(together, costs, kv_bytes_per_token) < costs.rectangle_bytes:
                 groups[-1].append(index)
                 continue
         groups.append([index])

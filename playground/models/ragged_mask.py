@@ -3,8 +3,9 @@
 Knows nothing about slots or lanes: it sees only a query offset that differs from row to row.
 
 transformers asks a cache for the offset of its queries and hands it to a mask builder from a registry. Its builders
-take one offset for the whole batch; the ones installed here also take a tensor int64[B, 1, 1, 1]. The rule itself
-(causal, sliding window, chunked) stays the model's, so nothing here knows one architecture from another.
+take one offset for the whole batch; the ones installed here also take a tensor int64[B, 1, 1, 1], or the segments of
+a packed row. The rule itself (causal, sliding window, chunked) stays the model's, so nothing here knows one
+architecture from another.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from playground.models.packed_attention import PackedMask, PackedQueries
+from playground.models.plan import Segment
+
+Builder = Callable[..., Any]
 
 _installed: set[str] = set()
 
@@ -28,9 +34,17 @@ def install() -> None:
             _installed.add(name)
 
 
-def _also_ragged(original: Callable[..., Tensor | None], additive: bool) -> Callable[..., Tensor | None]:
-    def builder(*, q_offset: int | Tensor = 0, **arguments: Any) -> Tensor | None:
-        if not (isinstance(q_offset, Tensor) and q_offset.ndim == 4):
+def _also_ragged(original: Builder, additive: bool) -> Builder:
+    def builder(*, q_offset: int | Tensor | PackedQueries = 0, **arguments: Any) -> Tensor | PackedMask | None:
+        if isinstance(q_offset, PackedQueries):
+            if arguments.pop("attention_mask", None) is not None:
+                raise NotImplementedError("a packed row has no padding, so no mask over keys fits it")
+            masks = [one(**{**arguments, **_shape_of(segment)}) for segment in q_offset.plan.segments]
+            return PackedMask(q_offset, tuple(masks))
+        return one(q_offset=q_offset, **arguments)
+
+    def one(*, q_offset: int | Tensor, **arguments: Any) -> Tensor | None:
+        if not isinstance(q_offset, Tensor) or q_offset.ndim != 4:
             return original(q_offset=q_offset, **arguments)
         allowed = ragged_mask(q_offset, **arguments)
         if not additive:
@@ -39,6 +53,12 @@ def _also_ragged(original: Callable[..., Tensor | None], additive: bool) -> Call
         return torch.zeros_like(allowed, dtype=dtype).masked_fill_(~allowed, torch.finfo(dtype).min)
 
     return builder
+
+
+def _shape_of(segment: Segment) -> dict[str, Any]:
+    rows, width = segment.shape
+    offset, length = segment.query_offset, segment.length
+    return {"q_offset": offset, "batch_size": rows, "q_length": width, "kv_length": length, "kv_offset": 0}
 
 
 def ragged_mask(

@@ -5,57 +5,14 @@ Knows nothing about lanes, text or logits: a Plan says which slots a forward use
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from playground.models.packed_attention import PackedQueries
+from playground.models.plan import Plan, Segment
 from playground.models.slot_table import Place
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One rectangular forward: row b's tokens go to ``slots[b]``, positions ``starts[b]`` to ``starts[b] + width - 1``.
-
-    Rows shorter than ``width`` are padded at their end; what padding writes is overwritten before it is ever read.
-    """
-
-    capacity: int
-    num_slots: int
-    """Slots the pool must have; its tensors grow when a layer is next used."""
-    slots: tuple[int, ...]
-    starts: tuple[int, ...]
-    width: int
-    device: torch.device
-    _tensors: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict, compare=False)
-
-    @cached_property
-    def length(self) -> int:
-        """Keys each row sees, masked or not: the longest row's, padding included, so no query is left without a key."""
-        return max(self.starts) + self.width
-
-    @cached_property
-    def adjacent(self) -> bool:
-        """The rows are neighbours in order, so attention reads the slots in place: no copy."""
-        return self.slots == tuple(range(self.slots[0], self.slots[0] + len(self.slots)))
-
-    @cached_property
-    def query_offset(self) -> int | Tensor:
-        """One number where all rows stand alike (then most masks are not even built), else int64[B, 1, 1, 1]."""
-        if len(set(self.starts)) == 1:
-            return self.starts[0]
-        return torch.tensor(self.starts, device=self.device)[:, None, None, None]
-
-    def indices(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Slots int64[B, 1] and positions int64[B, width] on ``device``, made once for all layers there."""
-        if device not in self._tensors:
-            slots = torch.tensor(self.slots)[:, None]
-            positions = torch.tensor(self.starts)[:, None] + torch.arange(self.width)
-            self._tensors[device] = slots.to(device), positions.to(device)
-        return self._tensors[device]
 
 
 class SlotLayer(CacheLayerMixin):
@@ -71,17 +28,37 @@ class SlotLayer(CacheLayerMixin):
         self.plan: Plan | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Write float[B, heads, width, dim] and return what attention reads: float[B, heads, length, dim]."""
+        """Write float[B, heads, width, dim] and return what attention reads: float[B, heads, length, dim].
+
+        Where the plan is packed, attention reads segment by segment instead, and what is returned here is not used.
+        """
         plan = self._plan
-        pair = self.room(plan.capacity, plan.num_slots, key_states, value_states)
-        slots, positions = plan.indices(key_states.device)
+        if not plan.packed:
+            self._write(plan.segments[0], key_states, value_states)
+            return self.read(plan.segments[0])
+        for segment, keys, values in zip(
+            plan.segments, plan.unpack(key_states), plan.unpack(value_states), strict=True
+        ):
+            self._write(segment, keys, values)
+        return key_states, value_states
+
+    def _write(self, segment: Segment, key_states: Tensor, value_states: Tensor) -> None:
+        pair = self.room(segment.capacity, segment.num_slots, key_states, value_states)
+        slots, positions = segment.indices(key_states.device)
         for stored, new in zip(pair, (key_states, value_states), strict=True):
             stored[slots, :, positions] = new.transpose(1, 2)
-        if plan.adjacent:
-            first, last = plan.slots[0], plan.slots[-1] + 1
-            return pair[0][first:last, :, : plan.length], pair[1][first:last, :, : plan.length]
-        rows = slots[:, 0]
-        return pair[0][:, :, : plan.length].index_select(0, rows), pair[1][:, :, : plan.length].index_select(0, rows)
+
+    def read(self, segment: Segment) -> tuple[Tensor, Tensor]:
+        """Keys and values of the rows, float[rows, heads, length, dim]; in place where they are neighbours."""
+        keys, values = self.pools[segment.capacity]
+        if segment.adjacent:
+            first, last = segment.slots[0], segment.slots[-1] + 1
+            return keys[first:last, :, : segment.length], values[first:last, :, : segment.length]
+        rows = segment.indices(keys.device)[0][:, 0]
+        return (
+            keys[:, :, : segment.length].index_select(0, rows),
+            values[:, :, : segment.length].index_select(0, rows),
+        )
 
     def room(self, capacity: int, num_slots: int, keys_like: Tensor, values_like: Tensor) -> tuple[Tensor, Tensor]:
         """The pool's pair, grown to at least ``num_slots``. New memory is zero: attention multiplies what it masks
@@ -103,10 +80,11 @@ class SlotLayer(CacheLayerMixin):
         """Nothing to do: pools are made when a plan first needs them."""
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self._plan.length, 0
+        return (query_length if self._plan.packed else self._plan.segments[0].length), 0
 
     def get_seq_length(self) -> int:
-        return self._plan.length - self._plan.width
+        first = self._plan.segments[0]
+        return 0 if self._plan.packed else first.length - first.width
 
     def get_max_length(self) -> int:
         return -1
@@ -132,9 +110,11 @@ class SlotCache(Cache):
         for layer in self.layers:
             layer.plan = plan
 
-    def get_query_offset(self, layer_idx: int = 0) -> int | Tensor:
+    def get_query_offset(self, layer_idx: int = 0) -> int | Tensor | PackedQueries:
         assert self._plan is not None
-        return self._plan.query_offset
+        if self._plan.packed:
+            return PackedQueries(self._plan, self.layers)
+        return self._plan.segments[0].query_offset
 
     def copy(self, source: Place, target: Place, num_slots: int, num_tokens: int) -> None:
         """Copy the first ``num_tokens`` from slot to slot, into a pool of at least ``num_slots``."""

@@ -2,8 +2,9 @@
 
 Knows nothing about models, lanes or logits.
 
-``b"".join(piece(t) for t in encode(text, special=False))`` is the text's UTF-8, with two exceptions that lie in
-tokenizers themselves: some normalise first (NFC, NFKC, lower case), and those of the Llama 2 kind put a space before.
+``b"".join(piece(t) for t in encode(text, special=False))`` is the text's UTF-8, with three exceptions that lie in
+tokenizers themselves: some normalise first (NFC, NFKC, lower case), those of the Llama 2 kind put a space before, and
+to SentencePiece the character ▁ is a space.
 """
 
 from __future__ import annotations

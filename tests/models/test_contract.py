@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -45,21 +46,30 @@ def _toy() -> Subject:
     return Subject(ToyBackend(MAX_CONTEXT), reference)
 
 
-def _transformers(name: str) -> Subject:
+def _transformers(name: str, unpacked: bool = False) -> Subject:
     model = tiny_model(name)
 
     def reference(token_ids: list[int]) -> Tensor:
         return model(input_ids=torch.tensor([token_ids]), use_cache=False).logits[0]
 
+    if unpacked:
+        return Subject(SlotBackend(model, TinyVocabulary(), MAX_CONTEXT, 2, packs=False), reference)
     backend, _ = choose_backend(model, TinyVocabulary(), MAX_CONTEXT)
     for lane in (0, 1):
         backend.release(lane)
     return Subject(backend, reference)
 
 
-@pytest.fixture(params=["toy", *BATCHED, *ONE_LANE])
+SUBJECTS = {
+    "toy": _toy,
+    **{name: partial(_transformers, name) for name in (*BATCHED, *ONE_LANE)},
+    **{f"{name}-unpacked": partial(_transformers, name, unpacked=True) for name in ("llama", "mistral", "gpt2")},
+}
+
+
+@pytest.fixture(params=SUBJECTS)
 def subject(request: pytest.FixtureRequest) -> Subject:
-    return _toy() if request.param == "toy" else _transformers(request.param)
+    return SUBJECTS[request.param]()
 
 
 def text(seed: int, length: int) -> list[int]:
@@ -80,6 +90,8 @@ def test_the_backend_meant_for_an_architecture_is_the_one_chosen(name: str) -> N
     backend, batching = choose_backend(tiny_model(name), TinyVocabulary(), MAX_CONTEXT)
     assert type(backend) is (SlotBackend if name in BATCHED else PerLaneBackend)
     assert batching == ("lanes batched" if name in BATCHED else "one lane at a time")
+    if isinstance(backend, SlotBackend):
+        assert backend.packs == (name != "bloom")  # whose ALiBi is built from the shape of the batch
     assert backend.bytes_per_token() > 0
 
 

@@ -10,7 +10,8 @@ import torch
 
 from playground.models import Chunk
 from playground.models.causal_lm import SlotBackend
-from playground.models.slot_cache import Plan, SlotCache
+from playground.models.plan import Plan
+from playground.models.slot_cache import SlotCache
 from playground.models.slot_table import Place, SlotTable, capacity_for
 from tests.models.test_contract import TinyVocabulary, assert_close, feed, text
 from tests.models.tiny import tiny_model
@@ -68,7 +69,7 @@ def test_decoding_lanes_become_neighbours_and_are_read_in_place(backend: SlotBac
         backend.release(lane)
     plans.clear()
     found = decode(backend, [5, 0, 3, 2])
-    assert [plan.adjacent for plan in plans] == [True]
+    assert [[segment.adjacent for segment in plan.segments] for plan in plans] == [[True]]
     for row, lane in enumerate([5, 0, 3, 2]):
         assert_close(found[row], reference([*text(lane, 10 + lane), lane + 1])[-1])
 
@@ -79,9 +80,20 @@ def test_neighbours_are_made_by_swapping_with_lanes_that_wait(backend: SlotBacke
     plans.clear()
     for lanes in ([0, 3], [1, 2], [0, 3], [1, 2]):
         decode(backend, lanes)
-    assert all(plan.adjacent for plan in plans)
+    assert all(segment.adjacent for plan in plans for segment in plan.segments)
     assert_close(feed(backend, 2, [9])[0], reference([*text(2, 30), 3, 3, 9])[-1])
     assert_close(feed(backend, 3, [9])[0], reference([*text(3, 30), 4, 4, 9])[-1])
+
+
+def test_prefill_beside_decoding_is_one_forward(backend: SlotBackend, plans: list[Plan]) -> None:
+    for lane in range(3):
+        feed(backend, lane, text(lane, 10))
+    plans.clear()
+    found = backend.forward([Chunk(0, (4,)), Chunk(7, tuple(text(7, 50))), Chunk(2, (6,))])
+    assert [[segment.shape for segment in plan.segments] for plan in plans] == [[(2, 1), (1, 50)]]
+    assert_close(found[0], reference([*text(0, 10), 4])[-1])
+    assert_close(found[1], reference(text(7, 50))[-1])
+    assert_close(found[2], reference([*text(2, 10), 6])[-1])
 
 
 def test_rows_that_are_no_neighbours_are_gathered(backend: SlotBackend, plans: list[Plan]) -> None:
@@ -89,7 +101,7 @@ def test_rows_that_are_no_neighbours_are_gathered(backend: SlotBackend, plans: l
         feed(backend, lane, text(lane, 10))
     plans.clear()
     found = backend.forward([Chunk(0, (4, 5)), Chunk(2, (6, 7))])
-    assert [plan.adjacent for plan in plans] == [False]
+    assert [[segment.adjacent for segment in plan.segments] for plan in plans] == [[False]]
     assert_close(found[0], reference([*text(0, 10), 4, 5])[-1])
     assert_close(found[1], reference([*text(2, 10), 6, 7])[-1])
 

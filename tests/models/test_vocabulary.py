@@ -35,8 +35,8 @@ def vocabulary(request: pytest.FixtureRequest) -> Vocabulary:
 
 
 @cache
-def exact_vocabularies() -> list[Vocabulary]:
-    return [make() for make in EXACT.values()]
+def exact_vocabularies() -> dict[str, Vocabulary]:
+    return {name: make() for name, make in EXACT.items()}
 
 
 def joined(vocabulary: Vocabulary, token_ids: list[int]) -> bytes:
@@ -53,8 +53,9 @@ def test_pieces_joined_are_the_text(vocabulary: Vocabulary, name: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=20))
 def test_pieces_joined_are_any_text(text: str) -> None:
-    for vocabulary in exact_vocabularies():
-        assert joined(vocabulary, vocabulary.encode(text, special=False)) == text.encode()
+    for name, vocabulary in exact_vocabularies().items():
+        expected = text.replace("▁", " ") if name == "sentence-piece" else text
+        assert joined(vocabulary, vocabulary.encode(text, special=False)) == expected.encode()
 
 
 @pytest.mark.parametrize("name", sorted(set(TEXTS) - {"empty"}))
