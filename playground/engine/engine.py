@@ -33,6 +33,8 @@ from playground.errors import PlaygroundError
 from playground.models.backend import Model
 
 MB = 2**20
+DEFAULT_NUM_THREADS = torch.get_num_threads()
+"""Asked when this module is imported: later any thread that lowers its own number lowers what new threads are told."""
 
 
 class Engine:
@@ -52,7 +54,7 @@ class Engine:
         """``num_threads``: of torch, in the engine's thread; None or 0 leaves torch's own number."""
         self.model = model
         self.vocabulary = model.backend.vocabulary
-        self.num_threads = num_threads or torch.get_num_threads()
+        self.num_threads = num_threads or DEFAULT_NUM_THREADS
         self.store = LogitsStore(store_budget_mb * MB)
         self._meter = Meter()
         self._budget = Budget(max_lanes, kv_budget_mb * MB)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from playground.models import Model, load_model
 
+from playground.models import Model, load_model
 from tests.engine.wrappers import Wrapper, toy
 
 PLACES = ["cpu float32"] + (["cuda float32", "cuda bfloat16"] if torch.cuda.is_available() else [])

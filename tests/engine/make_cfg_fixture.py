@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 import transformers
-from playground.models import load_model
 
+from playground.models import load_model
 from tests.engine.cfg_cases import NUM_TOKENS, by_transformers, cases
 
 TARGET = Path(__file__).parent / "data" / "cfg.json"
@@ -29,8 +29,14 @@ def main() -> None:
     texts = [
         {**case._asdict(), "token_ids": by_transformers(model.hf_model, model.tokenizer, case)} for case in cases()
     ]
-    versions = {"torch": torch.__version__, "transformers": transformers.__version__, "python": platform.python_version()}
-    header = {"model": model.name, "dtype": "float32", "num_tokens": NUM_TOKENS, "versions": versions}
+    header = {
+        "model": model.name,
+        "dtype": "float32",
+        "num_tokens": NUM_TOKENS,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "python": platform.python_version(),
+    }
     lines = ",\n".join("  " + json.dumps(text, ensure_ascii=False) for text in texts)
     TARGET.parent.mkdir(exist_ok=True)
     TARGET.write_text(json.dumps(header)[:-1] + ', "texts": [\n' + lines + "\n]}\n", encoding="utf-8")

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+
 from playground.engine import Engine, Request, request_for
 from playground.models import Model
-
 from tests.engine.cfg_cases import NUM_TOKENS, Case, by_transformers, cases
 from tests.engine.wrappers import GREEDY
 

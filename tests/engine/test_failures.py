@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from playground.engine import Engine, Request
-from playground.models.backend import Chunk
-from playground.sampling import Chain
 from torch import Tensor
 
+from playground.engine import Engine, Request, Step
+from playground.models.backend import Chunk
+from playground.sampling import Chain
 from tests.engine.wrappers import Broken, Gate, Wrapper, chain, finished, out_of_memory, run, toy
 
 HOT = chain(temperature=1.5)
@@ -104,9 +104,12 @@ def test_out_of_memory_half_way_through_a_forward_leaves_no_lane_half_advanced()
         assert ended.count("error") == 1 and ended.count("length") == 2
         for request, (steps, done) in zip(requests, answers, strict=True):
             if done.reason == "length":
-                again = run(engine, request)[0]
-                assert {(s.sample, s.index, s.token_id) for s in steps} == {(s.sample, s.index, s.token_id) for s in again}
+                assert tokens(steps) == tokens(run(engine, request)[0])
     assert not backend.lanes
+
+
+def tokens(steps: list[Step]) -> set[tuple[int, int, int]]:
+    return {(step.sample, step.index, step.token_id) for step in steps}
 
 
 def test_a_forward_that_crashes_ends_those_in_it_and_the_engine_lives() -> None:

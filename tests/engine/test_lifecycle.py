@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
+
 from playground.engine import Done, Engine, Reading, Request, Span, Step
 from playground.errors import PlaygroundError
 from playground.models import Model
-
 from tests.engine.wrappers import GREEDY, WAIT_S, Gate, Wrapper, chain, finished, ids, run, toy, until
 
 HOT = chain(temperature=1.5)
@@ -169,7 +170,7 @@ def test_a_text_is_continued_with_the_same_darts(model: Model) -> None:
         with Engine(model) as engine:
             whole, _ = run(engine, request)
             start = tuple(step.token_id for step in whole[:8])
-            rest, _ = run(engine, Request(request.prompt_ids, HOT, 12, 4, None, scale, ignore_eos=True, continued_ids=start))
+            rest, _ = run(engine, replace(request, max_tokens=12, continued_ids=start))
         assert [(step.index, step.token_id) for step in rest] == [(step.index, step.token_id) for step in whole[8:]]
 
 

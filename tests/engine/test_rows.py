@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+
 from playground.engine import Engine, Request, Step, around
 from playground.engine.store import NUM_NEWEST, LogitsStore
 from playground.errors import PlaygroundError
@@ -13,8 +15,6 @@ from playground.models.backend import Chunk
 from playground.sampling import Chain, guide
 from playground.sampling.draw import draw, uniform
 from playground.sampling.metrics import entropy_bits
-from torch import Tensor
-
 from tests.engine.wrappers import Wrapper, chain, finished, ids, run
 
 CHAINS = [
@@ -158,7 +158,8 @@ def test_a_continued_text_is_read_again_at_the_right_place(model: Model) -> None
     with Engine(model) as engine:
         steps, _ = run(engine, request)
         engine.submit(around(request, steps, 4)).result()
-        expected = alone(model, request.prompt_ids + (300, 301, 302) + tuple(step.token_id for step in steps[:4]))
+        written = tuple(step.token_id for step in steps[:4])
+        expected = alone(model, request.prompt_ids + request.continued_ids + written)
         assert steps[4].index == 7 and torch.equal(row_of(engine, steps[4].row_key), expected)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from playground.engine import Engine, Request
 from playground.engine.pace import MIN_TOKENS, Pace, shares
 from playground.errors import PlaygroundError
 from playground.models import Model
-
 from tests.engine.wrappers import WAIT_S, Gate, Wrapper, chain, finished, run, toy, until
 
 HOT = chain(temperature=1.5)
@@ -32,7 +34,7 @@ def test_scale_one_skips_the_second_branch(model: Model, backend: Wrapper) -> No
 
 def test_the_branches_of_a_long_prompt_arrive_together(model: Model, backend: Wrapper) -> None:
     with Engine(model, prefill_chunk=16) as engine:
-        steps, _ = run(engine, Request((1,) * 100, HOT, max_tokens=3, guidance_scale=2.0, ignore_eos=True))
+        run(engine, Request((1,) * 100, HOT, max_tokens=3, guidance_scale=2.0, ignore_eos=True))
     wanting = [call for call in backend.calls if any(len(chunk.rows) for chunk in call)]
     assert len(wanting) == 3 and all(sum(len(chunk.rows) for chunk in call) == 2 for call in wanting)
     assert max(sum(len(chunk.token_ids) for chunk in call) for call in backend.calls) <= 16
@@ -42,10 +44,10 @@ def test_the_branches_of_a_long_prompt_arrive_together(model: Model, backend: Wr
 def test_samples_share_one_prefill(model: Model, backend: Wrapper) -> None:
     request = Request((1,) * 200, HOT, max_tokens=5, num_samples=8, guidance_scale=1.5, ignore_eos=True)
     with Engine(model) as engine:
-        steps, done = run(engine, request)
+        steps, _ = run(engine, request)
         assert backend.num_tokens == 200 + 1 + 8 * 2 * 4
         assert backend.num_forks == 7 * 2, "the last sample takes the prompt's own lanes"
-        singles = [run(engine, Request((1,) * 200, HOT, 5, 0, None, 1.5, first_sample=n, ignore_eos=True)) for n in range(8)]
+        singles = [run(engine, replace(request, num_samples=1, first_sample=number)) for number in range(8)]
     for number, (single, _) in enumerate(singles):
         assert [step.token_id for step in steps if step.sample == number] == [step.token_id for step in single]
     assert len({tuple(step.token_id for step in steps if step.sample == number) for number in range(8)}) > 1
@@ -146,7 +148,8 @@ def test_a_long_prompt_gets_the_small_share_beside_many_writers() -> None:
     assert pace.num_prompt_tokens(1, 15) == 512, "nothing is measured yet"
     pace.observe(0, 15, forward_s=0.1)
     pace.observe(100, 15, forward_s=0.3)
-    assert pace.num_prompt_tokens(1, 15) * pace.prompt_token_s == pytest.approx(0.03, abs=0.002)
+    assert pace.prompt_token_s == pytest.approx(0.002)
+    assert pace.num_prompt_tokens(1, 15) == 15, "0.3 of a step's 0.1 s, at 0.002 s a token"
     assert pace.num_prompt_tokens(15, 1) == 512, "fifteen prompts do not wait for one writer"
     assert pace.num_prompt_tokens(1, 0) == 512
     pace.prompt_token_s = 10.0

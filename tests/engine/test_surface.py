@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from playground.engine import Engine, Request, chat_ids, request_for
 from playground.errors import PlaygroundError
 from playground.models import Model
 from playground.models.backend import Message
 from playground.sampling import Chain
-
 from tests.engine.wrappers import GREEDY, Broken, Wrapper, chain, ids, run, until
 
 

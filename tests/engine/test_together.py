@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from playground.engine import Engine, Request, Step
 from playground.models import Model
 from playground.sampling import Chain
-
 from tests.engine.wrappers import chain, finished, ids, run
 
 CHAINS = [

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from playground.engine import Done, Engine, Request, Step, Stream
 from playground.models import Model
 from playground.models.backend import Chunk
 from playground.models.toy import ToyBackend, load_toy
 from playground.sampling import SAMPLERS, Chain, Context, Sampler
-from torch import Tensor
 
 WAIT_S = 20.0
 """How long a test waits for what should come at once."""

@@ -1,0 +1,190 @@
+"""Measures the engine on the default model: against a bare forward loop, against threads, beside one long request.
+
+Run from the root of the repository: ``python -m tests.benchmarks.engine``. A table for people, one JSON line last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from playground.settings import Settings, prepare_process
+
+prepare_process(Settings())
+
+import torch  # noqa: E402
+
+from playground.engine import Engine, Request, Step, Stream  # noqa: E402
+from playground.models import Chunk, Model, load_model  # noqa: E402
+from playground.sampling import Chain  # noqa: E402
+
+NUM_USERS = 16
+NUM_SHORT = 15
+LONG = 8000
+PAGE_CHAIN = Chain.from_json(
+    [{"sampler": "temperature", "temperature": 1.0}, {"sampler": "min_p", "min_p": 0.05}]
+)
+"""What is on when the page opens."""
+
+
+def main() -> None:
+    options = arguments()
+    torch.set_num_threads(options.num_threads)
+    model = load_model("default", cache_dir=options.cache_dir, device=options.device, progress=lambda *_: None)
+    figures: dict[str, Any] = {"device": options.device, "num_threads": options.num_threads}
+    parts = {"plain": plain, "threads": threads, "guidance": guidance, "long": long_beside_short}
+    for name in options.parts:
+        figures |= parts[name](model, options)
+    if "engine_tokens_per_s" in figures and "threads_tokens_per_s" in figures:
+        figures["times_threads"] = figures["engine_tokens_per_s"] / figures["threads_tokens_per_s"]
+    for name, value in figures.items():
+        print(f"{name:32} {value:.3f}" if isinstance(value, float) else f"{name:32} {value}")
+    print(json.dumps(figures))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache-dir", default=Settings().cache_path)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--num-threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--num-tokens", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=4, help="bare and engine take turns; the best of each counts")
+    parser.add_argument("--parts", nargs="+", default=["plain", "threads", "guidance", "long"])
+    return parser.parse_args()
+
+
+def plain(model: Model, options: argparse.Namespace) -> dict[str, Any]:
+    """16 plain requests: a bare loop over the same backend and batch, and the engine; prefill in both."""
+    bare_s, engine_s, step_ms = [], [], {}
+    for _ in range(options.rounds):
+        bare_s.append(in_thread(lambda: bare_loop(model, options.num_tokens), options))
+        with Engine(model, num_threads=options.num_threads) as engine:
+            engine_s.append(seconds(lambda engine=engine: write(engine, prompts(model), options.num_tokens)))
+            step_ms = engine.status()["step_ms"]
+    num_tokens = NUM_USERS * options.num_tokens
+    return {
+        "bare_tokens_per_s": num_tokens / min(bare_s),
+        "engine_tokens_per_s": num_tokens / min(engine_s),
+        "engine_over_bare": min(bare_s) / min(engine_s),
+        **{f"{part}_ms": value for part, value in step_ms.items()},
+    }
+
+
+def threads(model: Model, options: argparse.Namespace) -> dict[str, Any]:
+    """16 Python threads, each calling transformers' ``generate``."""
+    num_tokens = min(options.num_tokens, 16)
+
+    def one(token_ids: Sequence[int]) -> None:
+        torch.set_num_threads(options.num_threads)
+        model.hf_model.generate(
+            torch.tensor([token_ids], device=model.hf_model.device),
+            attention_mask=torch.ones(1, len(token_ids), device=model.hf_model.device),
+            do_sample=True, min_p=0.05, min_new_tokens=num_tokens, max_new_tokens=num_tokens,
+            pad_token_id=model.tokenizer.eos_token_id,
+        )  # fmt: skip
+
+    workers = [threading.Thread(target=one, args=(token_ids,)) for token_ids in prompts(model)]
+    return {"threads_tokens_per_s": NUM_USERS * num_tokens / seconds(lambda: start_and_join(workers))}
+
+
+def guidance(model: Model, options: argparse.Namespace) -> dict[str, Any]:
+    """What guidance adds for one user, and for sixteen."""
+    figures = {}
+    for num_users in (1, NUM_USERS):
+        with Engine(model, num_threads=options.num_threads) as engine:
+            asked = prompts(model)[:num_users]
+            plain_s = min(seconds(lambda: write(engine, asked, 24)) for _ in range(2))
+            guided_s = min(seconds(lambda: write(engine, asked, 24, scale=1.5)) for _ in range(2))
+        figures[f"guided_over_plain_{num_users}"] = guided_s / plain_s
+    return figures
+
+
+def long_beside_short(model: Model, options: argparse.Namespace) -> dict[str, Any]:
+    """How much longer 15 short requests take while one of 8,000 tokens is read, and while it writes."""
+    long = Request(tuple(prompts(model)[0][:1]) * LONG, PAGE_CHAIN, max_tokens=150, ignore_eos=True, keep_rows=False)
+    with Engine(model, num_threads=options.num_threads) as engine:
+        short = prompts(model)[:NUM_SHORT]
+
+        def shorts() -> float:
+            return seconds(lambda: write(engine, short, options.num_tokens))
+
+        alone_s = min(shorts() for _ in range(2))
+        stream = engine.submit(long)
+        reading_s = shorts()
+        still_reading = not stream.drain()
+        wait_for_first(stream)
+        writing_s = shorts()
+        still_writing = stream.done is None
+        stream.cancel()
+        alone_s = min(alone_s, shorts())
+    return {
+        "slowdown_while_it_reads": reading_s / alone_s,
+        "slowdown_while_it_writes": writing_s / alone_s,
+        "it_read_and_wrote_all_along": still_reading and still_writing,
+    }
+
+
+def bare_loop(model: Model, num_tokens: int) -> None:
+    """The least a batch can cost: forwards and an argmax."""
+    lanes = {10**6 + n: token_ids for n, token_ids in enumerate(prompts(model))}
+    with torch.no_grad():
+        logits = model.backend.forward([Chunk(lane, token_ids) for lane, token_ids in lanes.items()])
+        for _ in range(num_tokens - 1):
+            drawn = logits.argmax(-1).tolist()
+            logits = model.backend.forward([Chunk(lane, (token,)) for lane, token in zip(lanes, drawn, strict=True)])
+    for lane in lanes:
+        model.backend.release(lane)
+
+
+def write(engine: Engine, asked: Sequence[tuple[int, ...]], num_tokens: int, scale: float = 1.0) -> None:
+    """All requests at once, each to its full length."""
+    requests = [
+        Request(token_ids, PAGE_CHAIN, num_tokens, seed, None, scale, ignore_eos=True)
+        for seed, token_ids in enumerate(asked)
+    ]
+    streams = [engine.submit(request) for request in requests]
+    for stream in streams:
+        assert stream.result().reason == "length"
+
+
+def wait_for_first(stream: Stream) -> None:
+    assert isinstance(next(iter(stream)), Step)
+
+
+def prompts(model: Model) -> list[tuple[int, ...]]:
+    """16 prompts of different lengths."""
+    texts = [f"Story number {n}. Once upon a time{', in a far away land' * (n % 4)} there was" for n in range(NUM_USERS)]
+    return [tuple(model.backend.vocabulary.encode(text)) for text in texts]
+
+
+def in_thread(work: Callable[[], None], options: argparse.Namespace) -> float:
+    """Seconds of the work in a thread of its own, as the engine has one: a thread's OpenMP team is its own too."""
+    took_s: list[float] = []
+
+    def run() -> None:
+        torch.set_num_threads(options.num_threads)
+        took_s.append(seconds(work))
+
+    start_and_join([threading.Thread(target=run)])
+    return took_s[0]
+
+
+def start_and_join(workers: Sequence[threading.Thread]) -> None:
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def seconds(work: Callable[[], None]) -> float:
+    start_s = time.perf_counter()
+    work()
+    return time.perf_counter() - start_s
+
+
+if __name__ == "__main__":
+    main()
