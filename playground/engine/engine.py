@@ -160,11 +160,12 @@ class Engine:
             num_interactive, num_bulk = (self._waiting.num_waiting(line) for line in ("interactive", "bulk"))
             running = list(self._scheduler.running)
         guidance = self._meter.guidance_ms()
+        writing = [job for job in running if isinstance(job.work, Request)]
         return Status(
             num_waiting_interactive=num_interactive,
             num_waiting_bulk=num_bulk,
             num_running=len(running),
-            num_users_generating=len({job.work.session or job.stream.id for job in running}),
+            num_users_generating=len({job.work.session or job.stream.id for job in writing}),
             tokens_per_s=self._meter.tokens_per_s(),
             step_ms=self._meter.step_ms(),
             guidance_cost=None if guidance is None else guidance[0] / guidance[1],
@@ -212,11 +213,12 @@ class Engine:
         """Sleep until there is work, free what was cancelled, admit what fits. False: the engine closes."""
         with self._news:
             self._news.wait_for(lambda: self._closing or len(self._waiting) or self._scheduler.running)
-            for job in self._scheduler.sweep():
-                self.store.end(job.stream.id)
+        for job in self._scheduler.sweep():  # without the lock: freeing lanes may copy, and submit must not wait
+            self.store.end(job.stream.id)
+        with self._news:
             self._waiting.forget_ended()
-            if self._scheduler.admit(self._waiting):
-                self._waiting.number()
+            self._scheduler.admit(self._waiting)
+            self._waiting.number()
             return not self._closing
 
     def _end_all(self) -> None:

@@ -12,6 +12,8 @@ MIN_TOKENS = 4
 """A prompt always moves on, also where its tokens are dear."""
 PROMPT_SHARE = 0.3
 """Seconds of prompt a step may carry for each second of writing (issue: at most 1.5 times slower, with room)."""
+MAX_PROMPT_S = 0.5
+"""Seconds of prompt a step may carry otherwise: so long at most does somebody wait who arrives meanwhile."""
 SMOOTHING = 0.2
 
 
@@ -39,9 +41,12 @@ class Pace:
     def num_prompt_tokens(self, num_reading: int, num_writing: int) -> int:
         """Prompt tokens for the next step. Whoever reads counts as much as whoever writes: one long prompt beside
         fifteen writers gets the small share, fifteen prompts beside one writer do not wait for it."""
-        if num_writing == 0 or self.write_s is None or self.prompt_token_s is None:
+        if self.prompt_token_s is None:
             return self.prefill_chunk
-        allowed_s = self.write_s * max(PROMPT_SHARE, num_reading / num_writing)
+        allowed_s = MAX_PROMPT_S
+        if num_writing and self.write_s is not None:
+            fair_s = min(self.write_s * num_reading / num_writing, MAX_PROMPT_S)
+            allowed_s = max(self.write_s * PROMPT_SHARE, fair_s)
         return min(self.prefill_chunk, max(MIN_TOKENS * num_reading, int(allowed_s / self.prompt_token_s)))
 
 

@@ -43,12 +43,11 @@ class Scheduler:
         self._pace = pace
         self._lane_ids = itertools.count()
 
-    def admit(self, waiting: Waiting) -> list[Job]:
+    def admit(self, waiting: Waiting) -> None:
         """Start what fits, in the order of the queue; then let running jobs grow into what nobody waits for.
 
         The head is never passed by a smaller job, so that a large one cannot starve.
         """
-        started = []
         while (job := waiting.head()) is not None:
             num_slots = num_first_slots(job.work)
             if not job.stream.done and not self._budget.fits(job.cost, num_slots, job.priority):
@@ -56,10 +55,8 @@ class Scheduler:
             waiting.pop()
             if not job.stream.done:
                 self._start(job, num_slots)
-                started.append(job)
         if waiting.head() is None:
             self._grow()
-        return started
 
     def sweep(self) -> list[Job]:
         """Free every job whose stream has ended, whoever ended it."""

@@ -61,9 +61,9 @@ def plain(model: Model, options: argparse.Namespace) -> dict[str, Any]:
     """16 plain requests: a bare loop over the same backend and batch, and the engine; prefill in both."""
     bare_s, engine_s, step_ms = [], [], {}
     for _ in range(options.rounds):
-        bare_s.append(in_thread(lambda: bare_loop(model, options.num_tokens), options))
+        bare_s.append(in_thread(options, bare_loop, model, options.num_tokens))
         with Engine(model, num_threads=options.num_threads) as engine:
-            engine_s.append(seconds(lambda engine=engine: write(engine, prompts(model), options.num_tokens)))
+            engine_s.append(seconds(write, engine, prompts(model), options.num_tokens))
             step_ms = engine.status()["step_ms"]
     num_tokens = NUM_USERS * options.num_tokens
     return {
@@ -88,7 +88,7 @@ def threads(model: Model, options: argparse.Namespace) -> dict[str, Any]:
         )  # fmt: skip
 
     workers = [threading.Thread(target=one, args=(token_ids,)) for token_ids in prompts(model)]
-    return {"threads_tokens_per_s": NUM_USERS * num_tokens / seconds(lambda: start_and_join(workers))}
+    return {"threads_tokens_per_s": NUM_USERS * num_tokens / seconds(start_and_join, workers)}
 
 
 def guidance(model: Model, options: argparse.Namespace) -> dict[str, Any]:
@@ -97,8 +97,8 @@ def guidance(model: Model, options: argparse.Namespace) -> dict[str, Any]:
     for num_users in (1, NUM_USERS):
         with Engine(model, num_threads=options.num_threads) as engine:
             asked = prompts(model)[:num_users]
-            plain_s = min(seconds(lambda: write(engine, asked, 24)) for _ in range(2))
-            guided_s = min(seconds(lambda: write(engine, asked, 24, scale=1.5)) for _ in range(2))
+            plain_s = min(seconds(write, engine, asked, 24) for _ in range(2))
+            guided_s = min(seconds(write, engine, asked, 24, 1.5) for _ in range(2))
         figures[f"guided_over_plain_{num_users}"] = guided_s / plain_s
     return figures
 
@@ -110,7 +110,7 @@ def long_beside_short(model: Model, options: argparse.Namespace) -> dict[str, An
         short = prompts(model)[:NUM_SHORT]
 
         def shorts() -> float:
-            return seconds(lambda: write(engine, short, options.num_tokens))
+            return seconds(write, engine, short, options.num_tokens)
 
         alone_s = min(shorts() for _ in range(2))
         stream = engine.submit(long)
@@ -157,17 +157,17 @@ def wait_for_first(stream: Stream) -> None:
 
 def prompts(model: Model) -> list[tuple[int, ...]]:
     """16 prompts of different lengths."""
-    texts = [f"Story number {n}. Once upon a time{', in a far away land' * (n % 4)} there was" for n in range(NUM_USERS)]
+    texts = [f"Story {n}. Once upon a time{', in a far away land' * (n % 4)} there was" for n in range(NUM_USERS)]
     return [tuple(model.backend.vocabulary.encode(text)) for text in texts]
 
 
-def in_thread(work: Callable[[], None], options: argparse.Namespace) -> float:
+def in_thread(options: argparse.Namespace, work: Callable[..., None], *arguments: Any) -> float:
     """Seconds of the work in a thread of its own, as the engine has one: a thread's OpenMP team is its own too."""
     took_s: list[float] = []
 
     def run() -> None:
         torch.set_num_threads(options.num_threads)
-        took_s.append(seconds(work))
+        took_s.append(seconds(work, *arguments))
 
     start_and_join([threading.Thread(target=run)])
     return took_s[0]
@@ -180,9 +180,9 @@ def start_and_join(workers: Sequence[threading.Thread]) -> None:
         worker.join()
 
 
-def seconds(work: Callable[[], None]) -> float:
+def seconds(work: Callable[..., None], *arguments: Any) -> float:
     start_s = time.perf_counter()
-    work()
+    work(*arguments)
     return time.perf_counter() - start_s
 
 

@@ -150,8 +150,9 @@ def test_a_long_prompt_gets_the_small_share_beside_many_writers() -> None:
     pace.observe(100, 15, forward_s=0.3)
     assert pace.prompt_token_s == pytest.approx(0.002)
     assert pace.num_prompt_tokens(1, 15) == 15, "0.3 of a step's 0.1 s, at 0.002 s a token"
-    assert pace.num_prompt_tokens(15, 1) == 512, "fifteen prompts do not wait for one writer"
-    assert pace.num_prompt_tokens(1, 0) == 512
+    assert pace.num_prompt_tokens(3, 3) == 50, "three prompts beside three writers take turns with them"
+    assert pace.num_prompt_tokens(15, 1) == 250, "fifteen prompts do not wait for one writer, up to half a second"
+    assert pace.num_prompt_tokens(1, 0) == 250
     pace.prompt_token_s = 10.0
     assert pace.num_prompt_tokens(1, 15) == MIN_TOKENS, "a prompt always moves on"
 
