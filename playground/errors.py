@@ -13,3 +13,7 @@ class PlaygroundError(Exception):
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
+
+
+UNFORESEEN = "The server made a mistake with this request; it is logged. Change something and try again."
+"""What anybody is told of an error that is ours: no internals."""

@@ -5,18 +5,21 @@ Knows nothing about what is computed: every route asks the desk and turns its er
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from playground.errors import PlaygroundError
+from playground.serve.guard import unforeseen
 from playground.ui.desk import Desk
 from playground.ui.session import Session
 
+log = logging.getLogger(__name__)
 SESSION_HEADER = "X-PG-Session"
 Answer = Callable[[Request], Awaitable[Any]]
 
@@ -34,16 +37,20 @@ def routes(desk: Desk) -> list[BaseRoute]:
         return desk.status()
 
     async def next_view(request: Request) -> Any:
-        return await desk.next(session(request), await body(request))
+        with session(request).at_work() as tab:
+            return await desk.next(tab, await body(request))
 
     async def trace(request: Request) -> Any:
-        return await desk.trace(session(request), await body(request))
+        with session(request).at_work() as tab:
+            return await desk.trace(tab, await body(request))
 
     async def scale(request: Request) -> Any:
-        return await desk.scale_figure(session(request), await body(request))
+        with session(request).at_work() as tab:
+            return await desk.scale_figure(tab, await body(request))
 
     async def step(request: Request) -> Any:
-        return await desk.step(session(request), request.path_params["key"])
+        with session(request).at_work() as tab:
+            return await desk.step(tab, request.path_params["key"])
 
     async def generation(request: Request) -> Any:
         start = request.query_params.get("from", "0")
@@ -57,12 +64,16 @@ def routes(desk: Desk) -> list[BaseRoute]:
     async def health(request: Request) -> Any:
         return {"state": desk.host.status.state}
 
+    async def nothing(request: Request) -> Any:
+        raise PlaygroundError("There is no such route; playground/serve/routes.py lists them.", status=404)
+
     return [
         _route("/pg/v1/session", open_session, "POST"), _route("/pg/v1/status", status, "GET"),
         _route("/pg/v1/next", next_view, "POST"), _route("/pg/v1/trace", trace, "POST"),
         _route("/pg/v1/scale", scale, "POST"), _route("/pg/v1/steps/{key}", step, "GET"),
         _route("/pg/v1/generations/{id}", generation, "GET"),
         _route("/pg/v1/generations/{id}/timeline", timeline, "GET"), _route("/healthz", health, "GET"),
+        _route("/pg/v1/{rest:path}", nothing, "GET", "POST"),
     ]
 
 
@@ -74,14 +85,19 @@ async def body(request: Request) -> Any:
         raise PlaygroundError(f"The body is not valid JSON: {error}.") from None
 
 
-def _route(path: str, answer: Answer, method: str) -> Route:
+def _route(path: str, answer: Answer, *methods: str) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
             return _json(await answer(request), 200)
         except PlaygroundError as error:
             return _json({"error": str(error)}, error.status)
+        except ClientDisconnect:
+            raise
+        except Exception:
+            log.exception("unforeseen error in %s", path)
+            return unforeseen()
 
-    return Route(path, endpoint, methods=[method])
+    return Route(path, endpoint, methods=list(methods))
 
 
 def _json(answer: Any, status: int) -> Response:

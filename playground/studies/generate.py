@@ -5,12 +5,13 @@ Knows nothing about pages or HTTP. The record keeps token ids and scalars; rows 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from playground.engine import Engine, Request, Step, Stream
+from playground.engine import Done, Engine, Request, Step, Stream
 from playground.errors import PlaygroundError
 from playground.models import Vocabulary
 from playground.studies.inspect import Place, token_texts
@@ -18,6 +19,9 @@ from playground.studies.prompts import EncodedPrompt
 from playground.studies.views import TokenView
 
 INTERVAL_S, OVERLAP = 0.05, 8
+WAKE_S = 1.0
+"""A waiting stream still says something this often: the place in the queue moves, and Gradio notices a closed tab only
+when it is handed a value."""
 
 
 @dataclass
@@ -70,7 +74,10 @@ async def deltas(engine: Engine, generation: Generation, stream: Stream) -> Asyn
     try:
         if stream.position:
             yield generation.delta(0, status=f"place {stream.position} in the queue")
-        async for item in stream:
+        async for item in _items(stream):
+            if item is None:
+                yield generation.delta(max(0, sent - OVERLAP), _waiting(generation, stream, started_s))
+                continue
             if isinstance(item, Step):
                 generation.add(item, vocabulary)
                 started_s = started_s or time.perf_counter()
@@ -89,11 +96,40 @@ async def deltas(engine: Engine, generation: Generation, stream: Stream) -> Asyn
         stream.cancel()
 
 
+async def _items(stream: Stream) -> AsyncIterator[Step | Done | None]:
+    """The stream's items, and None after each WAKE_S without one."""
+    items = aiter(stream)
+
+    async def following() -> Step | Done | None:
+        return await anext(items, None)
+
+    coming = asyncio.ensure_future(following())
+    try:
+        while True:
+            await asyncio.wait({coming}, timeout=WAKE_S)
+            if not coming.done():
+                yield None
+                continue
+            item = coming.result()
+            if item is None:
+                return
+            yield item
+            coming = asyncio.ensure_future(following())
+    finally:
+        coming.cancel()
+
+
+def _waiting(generation: Generation, stream: Stream, started_s: float) -> str:
+    if stream.position:
+        return f"place {stream.position} in the queue"
+    return _pace(generation, started_s) if generation.tokens else "reading the prompt"
+
+
 def _pace(generation: Generation, started_s: float) -> str:
     elapsed = time.perf_counter() - started_s
     count = len(generation.tokens)
     if not started_s or elapsed <= 0 or count < 2:
-        return f"{count} tokens"
+        return f"{count} token" + ("" if count == 1 else "s")
     return f"{count} tokens · {(count - 1) / elapsed:.0f} a second"
 
 

@@ -52,8 +52,11 @@ class Place:
         return self.prompt_ids + self.generated
 
 
-class RowsMissing(Exception):
-    """The rows of a place are not stored (any more); ``negative_only`` where just the second branch lacks."""
+class RowsMissing(PlaygroundError):
+    """The rows of a place are not stored (any more). People see its text only where a refill was lost at once."""
+
+    def __init__(self) -> None:
+        super().__init__("The stored numbers of this step have just made room for others; try again.", status=503)
 
 
 @dataclass

@@ -66,5 +66,7 @@ def _stage(stage: object) -> StripStage:
         raise PlaygroundError(f"There is no sampler {stage_id!r}; the samplers are {', '.join(sorted(SAMPLERS))}.")
     if not isinstance(on, bool):
         raise PlaygroundError(f"{stage_id}: on must be true or false.")
+    if "sampler" in stage:  # it would put another sampler into the chain than the card says
+        raise PlaygroundError(f"{stage_id}: a stage of the strip is named by its id alone; leave sampler out.")
     params = tuple((str(name), value) for name, value in stage.items() if name not in {"id", "on"})
     return StripStage(stage_id, on, params)

@@ -5,16 +5,18 @@ Knows nothing about models: every event asks the desk. A drag never comes here; 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
 import gradio as gr
 
-from playground.errors import PlaygroundError
+from playground.errors import UNFORESEEN, PlaygroundError
 from playground.ui.desk import Desk
 from playground.ui.endpoints import add_endpoints
 from playground.ui.page import build_page
 
+log = logging.getLogger(__name__)
 TITLE = "Decoding Playground"
 
 
@@ -25,10 +27,14 @@ def build_app(desk: Desk) -> gr.Blocks:
         try:
             session = desk.sessions.get(body.get("session") if isinstance(body, dict) else None)
             desk.sessions.tie(request.session_hash, session)
-            async for delta in desk.generate(session, body):
-                yield delta
+            with session.at_work():
+                async for delta in desk.generate(session, body):
+                    yield delta
         except PlaygroundError as error:
-            yield {"generation": "none", "at": 0, "tokens": [], "done": True, "status": "", "error": str(error)}
+            yield _failed(str(error))
+        except Exception:
+            log.exception("unforeseen error while generating")
+            yield _failed(UNFORESEEN)
 
     def leave(request: gr.Request) -> None:
         desk.leave(request.session_hash)
@@ -45,3 +51,8 @@ def build_app(desk: Desk) -> gr.Blocks:
         demo.unload(leave)
     demo.queue(max_size=desk.settings.max_queue, default_concurrency_limit=desk.settings.max_queue)
     return demo
+
+
+def _failed(error: str) -> dict[str, Any]:
+    """The only delta of a generation that never started."""
+    return {"generation": "none", "at": 0, "tokens": [], "done": True, "status": "", "error": error}

@@ -5,11 +5,11 @@ Knows nothing about HTTP or Gradio. Every number is checked for type, finiteness
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from playground.errors import PlaygroundError
+from playground.sampling.param import shortened
 from playground.studies.pipeline import Knobs
 from playground.studies.prompts import Prompt
 from playground.studies.strip import Strip
@@ -29,7 +29,7 @@ def text(body: Mapping[str, Any], name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise PlaygroundError(f"{name} must be a text, not {type(value).__name__}.")
+        raise PlaygroundError(f"{name} must be a text, not {_kind(value)}.")
     return value
 
 
@@ -37,16 +37,16 @@ def number(body: Mapping[str, Any], name: str, default: float, low: float, high:
     """A finite number within [low, high]; booleans and texts are not numbers."""
     value = body.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise PlaygroundError(f"{name} must be a number from {low:g} to {high:g}, not {type(value).__name__}.")
+        raise PlaygroundError(f"{name} must be a number from {low:g} to {high:g}, not {_kind(value)}.")
     if not low <= value <= high:  # NaN fails this too
-        raise PlaygroundError(f"{name} must be a number from {low:g} to {high:g}; got {_short(value)}.")
+        raise PlaygroundError(f"{name} must be a number from {low:g} to {high:g}; got {shortened(value)}.")
     return value
 
 
 def whole(body: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
     value = number(body, name, default, low, high)
     if value != int(value):
-        raise PlaygroundError(f"{name} must be a whole number from {low} to {high}; got {_short(value)}.")
+        raise PlaygroundError(f"{name} must be a whole number from {low} to {high}; got {shortened(value)}.")
     return int(value)
 
 
@@ -79,6 +79,14 @@ def knobs(body: Mapping[str, Any]) -> Knobs:
     return Knobs(Strip.from_json(body.get("strip", [])), scale(body), tuple(pins))
 
 
+def figures(body: Mapping[str, Any]) -> frozenset[str]:
+    """Names of the figures that are wanted besides the view; unknown ones are nobody's harm."""
+    given = body.get("figures") or []
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        raise PlaygroundError('figures must be a list of names such as ["rank"].')
+    return frozenset(given)
+
+
 def stops(body: Mapping[str, Any]) -> tuple[str, ...]:
     """Stop strings: at most eight short texts, none of them empty."""
     given = body.get("stop") or []
@@ -91,5 +99,7 @@ def stops(body: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _short(value: float) -> str:
-    return f"{value:g}" if isinstance(value, float) and math.isfinite(value) else str(value)[:40]
+def _kind(value: Any) -> str:
+    """What JSON calls it."""
+    kinds = {bool: "true or false", str: "a text", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return kinds.get(type(value), "null")

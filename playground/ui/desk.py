@@ -34,6 +34,7 @@ class Desk:
     host: EngineHost
     inspector: Inspector
     sessions: Sessions
+    _opening_view: dict[str, Any] | None = None
 
     async def open(self) -> dict[str, Any]:
         """A new session and all the page needs to start, the first picture included."""
@@ -97,8 +98,16 @@ class Desk:
         body = asks.mapping(body)
         place, knobs, seed = session.place(asks.text(body, "key")), asks.knobs(body), asks.seed(body)
         inspector = self.inspector
-        return await inspector.on_worker(lambda: scale_plot.figure(
-            scale_view(inspector.rows(place, 0.0, seed), knobs.scale, inspector.vocabulary)))
+
+        def figure() -> dict[str, Any]:
+            view = scale_view(inspector.rows(place, 0.0, seed), knobs.scale, inspector.vocabulary)
+            return scale_plot.figure(view)
+
+        try:
+            return await inspector.on_worker(figure)
+        except RowsMissing:
+            await inspector.refill(place, session.token)
+        return await inspector.on_worker(figure)
 
     def timeline_figure(self, session: Session, generation_id: str) -> dict[str, Any]:
         return timeline.figure(session.generation(generation_id).tokens)
@@ -118,6 +127,11 @@ class Desk:
         async for delta in deltas(engine, generation, stream):
             yield delta
 
+    def forget(self, session: Session) -> None:
+        """End a session's work and drop its rows."""
+        if self.host.status.state == "ready":
+            self.host.engine.cancel_session(session.token)
+
     def leave(self, gradio_hash: str | None) -> None:
         """A tab closed: end its work."""
         token = self.sessions.untie(gradio_hash)
@@ -126,19 +140,18 @@ class Desk:
 
     async def _first(self, session: Session) -> dict[str, Any] | None:
         place = self.inspector.first_place()
-        if place is None or self.inspector.first is None:
+        if place is None:
             return None
         session.add_place(place)
-        opening = Strip.from_json([{"id": name, **stage} for name, stage in OPENING.items()])
-        view = await self.inspector.view(place, Knobs(opening), 7)
-        first = self.inspector.first
-        tokens = [{"index": i, "token_id": token, "text": piece, "label": first.label(token), "prompt": True,
-                   "special": False, "key": "", "surprisal_bits": None, "entropy_bits": None, "p_raw": None,
-                   "p_final": None} for i, (token, piece) in enumerate(zip(place.prompt_ids, first.pieces, strict=True))]
-        return {"view": view, "prompt_tokens": tokens}
+        if self._opening_view is None:  # the same for every tab but for its key
+            opening = Strip.from_json([{"id": name, **stage} for name, stage in OPENING.items()])
+            self._opening_view = dict(await self.inspector.view(place, Knobs(opening), 7))
+        view = {**self._opening_view, "key": place.key}
+        return {"view": view, "prompt_tokens": prompt_tokens(place, self.inspector.first)}
 
     async def _picture(self, place: Place, knobs: Knobs, seed: int, body: Any) -> dict[str, Any]:
+        figures = asks.figures(body)
         view: dict[str, Any] = dict(await self.inspector.view(place, knobs, seed))
-        if "rank" in (body.get("figures") or []):
+        if "rank" in figures:
             view["figures"] = {"rank": rank_plot.figure(view)}  # type: ignore[arg-type]
         return view

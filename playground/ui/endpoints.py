@@ -5,13 +5,18 @@ Knows nothing about the page; a program's session lasts for one call.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
 
-from playground.errors import PlaygroundError
+from playground.errors import UNFORESEEN, PlaygroundError
 from playground.ui.desk import Desk
+from playground.ui.session import Session
+
+log = logging.getLogger(__name__)
 
 
 def add_endpoints(desk: Desk) -> None:
@@ -24,30 +29,40 @@ def add_endpoints(desk: Desk) -> None:
 
         chain: [{"sampler": "min_p", "min_p": 0.1}, ...]; empty or missing: the model's own distribution.
         """
-        body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed)
-        try:
-            return (await desk.next(desk.sessions.create(), body))["view"]
-        except PlaygroundError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+        with _call(desk) as session:
+            body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed)
+            return (await desk.next(session, body))["view"]
 
     async def generate(prompt: str, negative_prompt: str = "", guidance_scale: float = 1.0,
                        chain: list[dict[str, Any]] | None = None, max_tokens: int = 64, seed: int = 0,
                        stop: list[str] | None = None, chat: bool = False,
                        system: str = "") -> AsyncIterator[dict[str, Any]]:
         """Generate text; yields {"text": all so far, "tokens": [...], "done": false} and closes with done = true."""
-        body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed)
-        body |= {"max_tokens": max_tokens, "stop": stop or []}
-        session = desk.sessions.create()
-        try:
+        with _call(desk) as session:
+            body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed)
+            body |= {"max_tokens": max_tokens, "stop": stop}
             async for delta in desk.generate(session, body):
                 generation = session.generation(delta["generation"])
                 yield {"text": "".join(token["text"] for token in generation.tokens), "tokens": generation.tokens,
                        "done": delta["done"], "error": delta["error"]}
-        except PlaygroundError as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
     gr.api(next_token, api_name="next_token", concurrency_id="engine")
     gr.api(generate, api_name="generate", concurrency_id="engine")
+
+
+@contextmanager
+def _call(desk: Desk) -> Iterator[Session]:
+    """A session for one call, gone with its rows when the call ends; no tab loses its place to it."""
+    session = Session()
+    try:
+        yield session
+    except PlaygroundError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+    except Exception:
+        log.exception("unforeseen error in an endpoint")
+        raise gr.Error(UNFORESEEN, print_exception=False) from None
+    finally:
+        desk.forget(session)
 
 
 def _body(prompt: Any, negative: Any, scale: Any, chain: Any, chat: Any, system: Any, seed: Any) -> dict[str, Any]:
@@ -60,10 +75,12 @@ def _strip(chain: Any) -> list[dict[str, Any]]:
     if chain is None:
         return []
     if not isinstance(chain, list) or not all(isinstance(stage, dict) for stage in chain):
-        raise gr.Error('chain must be a list like [{"sampler": "min_p", "min_p": 0.1}].', print_exception=False)
+        raise PlaygroundError('chain must be a list like [{"sampler": "min_p", "min_p": 0.1}].')
     counts: dict[str, int] = {}
     strip = []
     for stage in chain:
+        if "id" in stage or "on" in stage:
+            raise PlaygroundError('A stage of a chain has "sampler" and its parameters only; leave out what is not used.')
         name = str(stage.get("sampler"))
         counts[name] = counts.get(name, 0) + 1
         copy = "" if counts[name] == 1 else f"--{counts[name]}"

@@ -8,6 +8,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from playground.errors import PlaygroundError
@@ -15,6 +17,10 @@ from playground.studies.generate import Generation
 from playground.studies.inspect import Place
 
 MAX_PLACES, MAX_GENERATIONS = 64, 8
+MAX_PLACE_TOKENS = 200_000
+"""Tokens that all places of a session hold together: long prompts are forgotten sooner."""
+MAX_AT_WORK = 16
+"""Requests of one tab at a time. A page has two or three; a script that sends hundreds would fill everybody's queue."""
 MAX_AGE_S = 6 * 3600.0
 
 
@@ -24,13 +30,30 @@ class Session:
 
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     used_s: float = field(default_factory=time.monotonic)
+    idle: bool = True
+    """Opened and never used since, or its tab was closed: the first to go."""
+    num_at_work: int = 0
     places: OrderedDict[str, Place] = field(default_factory=OrderedDict)
     generations: OrderedDict[str, Generation] = field(default_factory=OrderedDict)
 
+    @contextmanager
+    def at_work(self) -> Iterator[Session]:
+        """Count one request of this tab while it runs; PlaygroundError (429) where there are too many."""
+        if self.num_at_work >= MAX_AT_WORK:
+            raise PlaygroundError(f"This tab has {MAX_AT_WORK} requests running already; wait until one has ended.",
+                                  status=429)
+        self.num_at_work += 1
+        try:
+            yield self
+        finally:
+            self.num_at_work -= 1
+
     def add_place(self, place: Place) -> None:
         self.places[place.key] = place
-        while len(self.places) > MAX_PLACES:
+        sizes = [len(old.prompt_ids) + len(old.negative_ids or ()) for old in self.places.values()]
+        while len(sizes) > MAX_PLACES or (len(sizes) > 1 and sum(sizes) > MAX_PLACE_TOKENS):
             self.places.popitem(last=False)
+            del sizes[0]
 
     def add_generation(self, generation: Generation) -> None:
         self.generations[generation.id] = generation
@@ -70,7 +93,10 @@ def _inside_prompt(whole: Place, key: str, index: int) -> Place:
 
 
 class Sessions:
-    """All tabs, bounded: the one not used for longest goes first."""
+    """All tabs, bounded: one that nobody uses goes first, then the one not used for longest.
+
+    Opening sessions in a loop therefore pushes out the loop's own sessions and not those of people.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -78,21 +104,32 @@ class Sessions:
         self._gradio: dict[str, str] = {}
 
     def create(self) -> Session:
+        self._forget_old()
+        while len(self._sessions) >= self._capacity:
+            idle = next((token for token, session in self._sessions.items() if session.idle), None)
+            del self._sessions[idle or next(iter(self._sessions))]
         session = Session()
         self._sessions[session.token] = session
-        while len(self._sessions) > self._capacity:
-            self._sessions.popitem(last=False)
         return session
 
-    def get(self, token: str | None) -> Session:
+    def get(self, token: object) -> Session:
         """The session of a token; PlaygroundError (404) where it is unknown or too old."""
-        session = self._sessions.get(token or "")
-        if session is None or time.monotonic() - session.used_s > MAX_AGE_S:
+        self._forget_old()
+        session = self._sessions.get(token) if isinstance(token, str) else None
+        if session is None:
             raise PlaygroundError("This page's session has ended (the server was restarted, or it slept for long). "
                                   "Reload the page.", status=404)
-        session.used_s = time.monotonic()
+        session.used_s, session.idle = time.monotonic(), False
         self._sessions.move_to_end(session.token)
         return session
+
+    def _forget_old(self) -> None:
+        """Drop what nobody used for hours; the least recently used stands first."""
+        while self._sessions:
+            oldest = next(iter(self._sessions.values()))
+            if time.monotonic() - oldest.used_s <= MAX_AGE_S:
+                return
+            del self._sessions[oldest.token]
 
     def tie(self, gradio_hash: str | None, session: Session) -> None:
         """Remember which tab a Gradio connection belongs to, so that closing it ends the tab's work."""
@@ -102,8 +139,11 @@ class Sessions:
                 del self._gradio[next(iter(self._gradio))]
 
     def untie(self, gradio_hash: str | None) -> str | None:
-        """The tab whose connection closed, or None."""
-        return self._gradio.pop(gradio_hash or "", None)
+        """The tab whose connection closed, or None. Its session stays for a while: the connection may come back."""
+        token = self._gradio.pop(gradio_hash or "", None)
+        if token is not None and token in self._sessions:
+            self._sessions[token].idle = True
+        return token
 
     def __len__(self) -> int:
         return len(self._sessions)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from playground.models.toy import END
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 60.0
@@ -108,12 +109,15 @@ def _wait(http: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> No
     raise AssertionError(f"the server did not start:\n{log.read_text(errors='replace')[-3000:]}")
 
 
+NEIGHBOURS_REQUEST: dict[str, Any] = {
+    "prompt": "The old sailor", "max_tokens": 60, "seed": 11, "scale": 1.5,
+    "strip": [{"id": "logit_bias", "bias": {str(END): -100}}, {"id": "temperature", "temperature": 1.3},
+              {"id": "min_p", "min_p": 0.02}]}
+"""Without the toy's end token, so that it is a long one."""
+
+
 class Neighbour:
     """Somebody else who generates all the while, and whose text must stay what it is when nothing else happens."""
-
-    BODY = {"prompt": "The old sailor", "max_tokens": 48, "seed": 11, "scale": 1.5,
-            "strip": [{"id": "temperature", "on": True, "temperature": 1.3},
-                      {"id": "min_p", "on": True, "min_p": 0.02}]}
 
     def __init__(self, live: Live) -> None:
         self._live, self._session = live, live.open()
@@ -121,7 +125,7 @@ class Neighbour:
         self.texts: list[str] = []
 
     def _text(self) -> str:
-        last = self._live.write(self._session, **self.BODY)[-1]
+        last = self._live.write(self._session, **NEIGHBOURS_REQUEST)[-1]
         assert last["done"] and not last["error"], last
         whole = self._live.get(f"generations/{last['generation']}?from=0", self._session).json()
         return "".join(token["text"] for token in whole["tokens"])
@@ -135,7 +139,7 @@ class Neighbour:
             try:
                 while True:
                     self.texts.append(self._text())
-                    if ending.is_set():
+                    if ending.wait(0.05):
                         return
             except BaseException as error:
                 failures.append(error)
