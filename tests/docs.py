@@ -1,0 +1,66 @@
+"""The parts of the README that are made from the code. Run ``python -m tests.docs`` to write them anew."""
+
+from __future__ import annotations
+
+from playground import settings
+from playground.sampling import SAMPLERS, Param, Sampler
+from tests.trees import ROOT
+
+README = ROOT / "README.md"
+
+
+def settings_table() -> str:
+    """Every setting of the program."""
+    rows = [(f"`{flag}`", f"`{variable}`", f"`{default}`", meaning)
+            for flag, variable, default, meaning in settings.table()]
+    return _table(("Flag", "Environment variable", "Default", "Meaning"), rows)
+
+
+def samplers_table() -> str:
+    """Every sampler, in the order of the slots."""
+    rows = [(f"**{kind.title}** `{kind.name}`", f"{kind.summary}<br>`{kind.formula}`", _parameters(kind), _off(kind),
+             kind.source) for kind in SAMPLERS.values()]
+    return _table(("Sampler", "What it does", "Parameters", "Off", "Source"), rows)
+
+
+PARTS = {"settings": settings_table, "samplers": samplers_table}
+
+
+def renewed(text: str) -> str:
+    """A document with the text between each pair of markers made again."""
+    for name, make in PARTS.items():
+        start, end = f"<!-- {name}: written by python -m tests.docs -->", f"<!-- end of {name} -->"
+        before, found, rest = text.partition(start)
+        _, closed, after = rest.partition(end)
+        assert found and closed, f"the README has no place for {name}"
+        text = f"{before}{start}\n{make()}\n{end}{after}"
+    return text
+
+
+def _parameters(kind: type[Sampler]) -> str:
+    return "<br>".join(f"`{name}` {_values(fact)}" for name, fact in kind.params().items()) or "none"
+
+
+def _values(fact: Param) -> str:
+    if fact.kind != "number":
+        return fact.range_text
+    unit = f" {fact.unit}" if fact.unit else ""
+    return f"{fact.default:g}, slider {fact.low:g} to {fact.high:g}{unit}"
+
+
+def _off(kind: type[Sampler]) -> str:
+    if kind.off is None:
+        return "its switch"
+    values = {name: kind.params()[name].to_json(value) for name, value in kind.off.items()}
+    return ", ".join(f"`{name}` = {value:g}" if isinstance(value, int | float) else f"`{name}` empty"
+                     for name, value in values.items())
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    README.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")
+    print(f"wrote the tables of {README.name}")
