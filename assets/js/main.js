@@ -129,6 +129,7 @@ function draw(current) {
   drawGuidance(nodes.marks, current.guidance, { light, hold });
   nodes.formula.textContent = formula(current.guidance);
   if (nodes.inspector.open) drawTable(nodes.table, current, { light, hold, stageTitle: title });
+  document.body.dataset.key = current.key;
   document.body.dataset.recomputed = String(current.recomputed);
   document.body.dataset.painted = String(++PG.painted);
 }
@@ -143,7 +144,7 @@ function drawCards(current, title) {
   }
   drawRuler(heads.get("draw").drawing, current.dart, { light });
   const cost = current.guidance?.cost_ms;
-  heads.get("guidance").note.textContent = cost != null ? `the second branch costs ${cost.toFixed(1)} ms a step` : "";
+  heads.get("guidance").note.textContent = ["1 = off", cost != null ? `costs ${cost.toFixed(1)} ms a step` : ""].filter(Boolean).join(" · ");
   drawRibbon(nodes.ribbon, current.stages, { card: (id) => heads.get(id)?.card ?? null, stacked });
   drawJourney(nodes.journey, current, { light, stageTitle: title });
 }

@@ -29,8 +29,8 @@ class FirstView:
     prompt: torch.Tensor
     negative: torch.Tensor
     labels: tuple[str, ...]
-    pieces: tuple[str, ...]
-    """The text each prompt token adds."""
+    pieces: tuple[bytes, ...]
+    """The bytes of each prompt token, in order."""
 
     @property
     def size(self) -> int:
@@ -38,6 +38,10 @@ class FirstView:
 
     def label(self, token_id: int) -> str:
         return self.labels[token_id]
+
+    def piece(self, token_id: int) -> bytes:
+        """The bytes of a token of the prompt; no other is stored."""
+        return self.pieces[self.prompt_ids.index(token_id)]
 
 
 def load(path: Path = FILE) -> FirstView | None:
@@ -48,7 +52,7 @@ def load(path: Path = FILE) -> FirstView | None:
         labels = stored["labels"].tobytes().decode().split("\0")
         pieces = stored["pieces"].tobytes().decode().split("\0")
         return FirstView(tuple(int(i) for i in stored["prompt_ids"]), torch.from_numpy(stored["prompt"]),
-                         torch.from_numpy(stored["negative"]), tuple(labels), tuple(pieces))
+                         torch.from_numpy(stored["negative"]), tuple(labels), tuple(piece.encode() for piece in pieces))
 
 
 def compute(model: Model) -> FirstView:
@@ -62,7 +66,7 @@ def compute(model: Model) -> FirstView:
         backend.release(lane)
     return FirstView(prompt_ids, rows[0].clone(), rows[1].clone(),
                      tuple(vocabulary.label(token) for token in range(vocabulary.size)),
-                     tuple(vocabulary.piece(token).decode() for token in prompt_ids))
+                     tuple(vocabulary.piece(token) for token in prompt_ids))
 
 
 def save(view: FirstView, path: Path = FILE) -> None:
@@ -74,7 +78,7 @@ def save(view: FirstView, path: Path = FILE) -> None:
 
     buffer = io.BytesIO()
     np.savez_compressed(buffer, prompt_ids=np.array(view.prompt_ids), prompt=view.prompt.numpy(),
-                        negative=view.negative.numpy(), labels=text(view.labels), pieces=text(view.pieces))
+                        negative=view.negative.numpy(), labels=text(view.labels), pieces=text([piece.decode() for piece in view.pieces]))
     path.write_bytes(buffer.getvalue())
 
 

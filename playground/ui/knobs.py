@@ -74,7 +74,7 @@ def _card(stage_id: str, sampler: type[Sampler], opening: dict[str, Any], on_str
         copy = stage_id.partition("--")[2]
         suffix = f"--{copy}" if copy else ""
         gr.Checkbox(opening.get("on", True), label=f"{sampler.title} on", elem_id=f"on-{sampler.name}{suffix}",
-                    elem_classes=["pg-switch"], container=False, min_width=0)
+                    elem_classes=["pg-switch"], container=False, min_width=0, interactive=True)
         for name, param in sampler.params().items():
             _knob(stage_id, name, param, opening.get(name, param.default))
 
@@ -83,10 +83,10 @@ def _knob(stage_id: str, name: str, param: Param, value: Any) -> None:
     element_id, label = knob_id(stage_id, name), param.label
     if _is_text(param):
         gr.Textbox("{}", label=label, elem_id=element_id, elem_classes=["pg-knob", "pg-knob-text"], lines=1,
-                   max_lines=3, placeholder='{"token id": bias}', container=True, min_width=0)
+                   max_lines=3, placeholder='{"token id": bias}', min_width=0, interactive=True)
         return
     gr.Slider(param.low, param.high, value=value, step=param.step, label=label, elem_id=element_id,
-              elem_classes=["pg-knob"], min_width=0)
+              elem_classes=["pg-knob"], min_width=0, interactive=True)
 
 
 def _is_text(param: Param) -> bool:
