@@ -6,6 +6,7 @@ Knows nothing about pages or HTTP. The record keeps token ids and scalars; rows 
 from __future__ import annotations
 
 import asyncio
+import codecs
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Any
 from playground.engine import Done, Engine, Request, Step, Stream
 from playground.errors import PlaygroundError
 from playground.models import Vocabulary
-from playground.studies.inspect import Place, token_texts
+from playground.studies.inspect import Place, text_decoder
 from playground.studies.prompts import EncodedPrompt
 from playground.studies.views import TokenView
 
@@ -34,14 +35,11 @@ class Generation:
     steps: list[Step] = field(default_factory=list)
     tokens: list[TokenView] = field(default_factory=list)
     done: bool = False
-    _pending: list[bytes] = field(default_factory=list)
+    _decoder: codecs.IncrementalDecoder = field(default_factory=text_decoder)
 
     def add(self, step: Step, vocabulary: Vocabulary) -> None:
         """Append one step; its text is what it completes, so that the pieces join to the text."""
-        self._pending.append(vocabulary.piece(step.token_id))
-        text = token_texts(self._pending)[-1]
-        if text:
-            self._pending.clear()
+        text = self._decoder.decode(vocabulary.piece(step.token_id))
         self.steps.append(step)
         self.tokens.append(TokenView(
             index=step.index, token_id=step.token_id, text=text, label=vocabulary.label(step.token_id), prompt=False,

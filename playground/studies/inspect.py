@@ -6,6 +6,7 @@ Knows nothing about pages or HTTP. A place is a value: with the model it is enou
 from __future__ import annotations
 
 import asyncio
+import codecs
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
@@ -167,16 +168,17 @@ def prompt_tokens(place: Place, vocabulary: Any) -> list[TokenView]:
 
 
 def token_texts(pieces: list[bytes]) -> list[str]:
-    """The text each token adds; a character split over several tokens goes to the one that completes it."""
-    texts, waiting = [], b""
-    for piece in pieces:
-        waiting += piece
-        text = waiting.decode("utf-8", errors="ignore")
-        if text.encode() == waiting:
-            texts.append(text)
-            waiting = b""
-        else:
-            texts.append("")
-            if len(waiting) > 4:  # no UTF-8 character is longer: these bytes never become text
-                waiting = b""
+    """The text each token adds; a character split over several tokens goes to the one that completes it.
+
+    Joined they are the whole, decoded at once: bytes that are no character become U+FFFD, as in the engine's text.
+    """
+    decoder = text_decoder()
+    texts = [decoder.decode(piece) for piece in pieces]
+    if texts:
+        texts[-1] += decoder.decode(b"", True)
     return texts
+
+
+def text_decoder() -> codecs.IncrementalDecoder:
+    """Bytes in, whatever is certain out; what may still become a character waits for the next piece."""
+    return codecs.getincrementaldecoder("utf-8")(errors="replace")

@@ -27,18 +27,54 @@ REFUSED_TEXTS = {
 WRONG_KINDS = ("5", "[1]", "{}", '{"a": {"b": [1]}}', "true", "[]", '"five"')
 """JSON texts that are no number (and, the texts apart, no text)."""
 
-BAD_NUMBERS = ("NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1" + "0" * 400, "1" + "0" * 5000, '"5"', '"NaN"',
-               "[1]", "[]", "{}", '{"a": {"b": [1]}}', "true", "false", "null")
+BAD_NUMBERS = (
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e400",
+    "-1e400",
+    "1" + "0" * 400,
+    "1" + "0" * 5000,
+    '"5"',
+    '"NaN"',
+    "[1]",
+    "[]",
+    "{}",
+    '{"a": {"b": [1]}}',
+    "true",
+    "false",
+    "null",
+)
 """JSON texts that are never a number somebody may set; null is not the same as a missing field."""
 
-HUGE_NUMBERS = ("1e308", "-1e308", "1e-320", "-0.0", "9007199254740993", "-9223372036854775808",
-                "18446744073709551615", "18446744073709551616")
+HUGE_NUMBERS = (
+    "1e308",
+    "-1e308",
+    "1e-320",
+    "-0.0",
+    "9007199254740993",
+    "-9223372036854775808",
+    "18446744073709551615",
+    "18446744073709551616",
+)
 """Numbers, though: legal or refused, but never a failure."""
 
 DEEP = "[" * 2_000 + "]" * 2_000
 DEEP_OBJECT = '{"a":' * 2_000 + "1" + "}" * 2_000
-INTERNALS = ("Traceback", "Error(", "TypeError", "ValueError", "KeyError", "AttributeError", "RuntimeError", "File \"",
-             "playground.", "site-packages", "NoneType", "object at 0x")
+INTERNALS = (
+    "Traceback",
+    "Error(",
+    "TypeError",
+    "ValueError",
+    "KeyError",
+    "AttributeError",
+    "RuntimeError",
+    'File "',
+    "playground.",
+    "site-packages",
+    "NoneType",
+    "object at 0x",
+)
 
 
 def error_of(answer: httpx.Response) -> str:

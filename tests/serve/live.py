@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from playground.models.toy import END
 
 ROOT = Path(__file__).parents[2]
@@ -54,8 +55,9 @@ class Live:
     def call(self, name: str, data: list[Any], raw: bytes | None = None) -> list[tuple[str, Any]]:
         """All events of a Gradio endpoint called by hand, private ones included: [("complete", [value]), ...]."""
         content = json.dumps({"data": data}).encode() if raw is None else raw
-        answer = self.http.post(f"/gradio_api/call/{name}", content=content,
-                                headers={"Content-Type": "application/json"})
+        answer = self.http.post(
+            f"/gradio_api/call/{name}", content=content, headers={"Content-Type": "application/json"}
+        )
         if answer.status_code != 200:
             return [("refused", answer.status_code)]
         stream = self.http.get(f"/gradio_api/call/{name}/{answer.json()['event_id']}").text
@@ -83,8 +85,12 @@ def running_server(log: Path, *flags: str) -> Iterator[Live]:
     url = f"http://127.0.0.1:{port}"
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "app.py"), "--backend", "toy", "--port", str(port), *flags], cwd=ROOT,
-            stdout=sink, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+            [sys.executable, str(ROOT / "app.py"), "--backend", "toy", "--port", str(port), *flags],
+            cwd=ROOT,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
     try:
         with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
             _wait(http, process, log)
@@ -110,9 +116,16 @@ def _wait(http: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> No
 
 
 NEIGHBOURS_REQUEST: dict[str, Any] = {
-    "prompt": "The old sailor", "max_tokens": 60, "seed": 11, "scale": 1.5,
-    "strip": [{"id": "logit_bias", "bias": {str(END): -100}}, {"id": "temperature", "temperature": 1.3},
-              {"id": "min_p", "min_p": 0.02}]}
+    "prompt": "The old sailor",
+    "max_tokens": 60,
+    "seed": 11,
+    "scale": 1.5,
+    "strip": [
+        {"id": "logit_bias", "bias": {str(END): -100}},
+        {"id": "temperature", "temperature": 1.3},
+        {"id": "min_p", "min_p": 0.02},
+    ],
+}
 """Without the toy's end token, so that it is a long one."""
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
-from playground.sampling import SAMPLERS
 
+from playground.sampling import SAMPLERS
 from tests.serve.hostile import (
     BAD_NUMBERS,
     DEEP,
@@ -22,10 +23,26 @@ from tests.serve.hostile import (
 )
 from tests.serve.live import Live
 
-NEXT = {"prompt": "The old sailor", "negative_prompt": "", "guidance_scale": 1.0, "chain": None, "chat": False,
-        "system": "", "seed": 0}
-WRITE = {"prompt": "The old sailor", "negative_prompt": "", "guidance_scale": 1.0, "chain": None, "max_tokens": 4,
-         "seed": 0, "stop": None, "chat": False, "system": ""}
+NEXT = {
+    "prompt": "The old sailor",
+    "negative_prompt": "",
+    "guidance_scale": 1.0,
+    "chain": None,
+    "chat": False,
+    "system": "",
+    "seed": 0,
+}
+WRITE = {
+    "prompt": "The old sailor",
+    "negative_prompt": "",
+    "guidance_scale": 1.0,
+    "chain": None,
+    "max_tokens": 4,
+    "seed": 0,
+    "stop": None,
+    "chat": False,
+    "system": "",
+}
 NO_END = [{"sampler": "logit_bias", "bias": {"256": -100}}]
 
 
@@ -41,7 +58,11 @@ def test_next_token_with_nothing_but_a_prompt(client: Client) -> None:
 
 
 def test_next_token_with_a_chain_whose_samplers_repeat(client: Client) -> None:
-    chain = [{"sampler": "top_k", "top_k": 5}, {"sampler": "temperature", "temperature": 2}, {"sampler": "top_k", "top_k": 3}]
+    chain = [
+        {"sampler": "top_k", "top_k": 5},
+        {"sampler": "temperature", "temperature": 2},
+        {"sampler": "top_k", "top_k": 3},
+    ]
     view = client.predict("The old sailor", chain=chain, guidance_scale=2, api_name="/next_token")
     assert [stage["id"] for stage in view["stages"]] == ["guidance", "top_k", "temperature", "top_k--2"]
     assert view["final"]["support"] == 3
@@ -52,7 +73,7 @@ def test_generate_streams_a_growing_text(client: Client) -> None:
     parts = list(job)
     assert [part["done"] for part in parts[:-1]].count(True) <= 1 and parts[-1]["done"]
     texts = [part["text"] for part in parts]
-    assert all(after.startswith(before) for before, after in zip(texts, texts[1:], strict=False))
+    assert all(after.startswith(before) for before, after in itertools.pairwise(texts))
     assert len(parts[-1]["tokens"]) == 30 and "".join(t["text"] for t in parts[-1]["tokens"]) == texts[-1]
     again = list(client.submit("The old sailor", max_tokens=30, seed=3, chain=NO_END, api_name="/generate"))
     assert again[-1]["text"] == texts[-1]
@@ -66,14 +87,36 @@ def test_stop_strings_end_a_text(client: Client) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["/next_token", "/generate"])
-@pytest.mark.parametrize("wrong", [
-    {"prompt": ""}, {"prompt": 5}, {"prompt": None}, {"prompt": ["a"]}, {"guidance_scale": "2"}, {"guidance_scale": 1e308},
-    {"guidance_scale": None}, {"seed": -1}, {"seed": 0.5}, {"seed": 10**400}, {"seed": True}, {"chain": "min_p"},
-    {"chain": [5]}, {"chain": [{}]}, {"chain": [{"sampler": "nothing"}]}, {"chain": [{"sampler": ["min_p"]}]},
-    {"chain": [{"sampler": "min_p", "min_p": -1}]}, {"chain": {"sampler": "min_p"}}, {"chat": "yes"}, {"system": 5},
-    {"chain": [{"sampler": "min_p"}] * 10_000}, {"negative_prompt": {"a": 1}}, {"chain": [{"sampler": "min_p", "id": "top_k"}]},
-    {"prompt": "\u00e9" * 3000},
-], ids=lambda wrong: str(wrong)[:40])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"prompt": ""},
+        {"prompt": 5},
+        {"prompt": None},
+        {"prompt": ["a"]},
+        {"guidance_scale": "2"},
+        {"guidance_scale": 1e308},
+        {"guidance_scale": None},
+        {"seed": -1},
+        {"seed": 0.5},
+        {"seed": 10**400},
+        {"seed": True},
+        {"chain": "min_p"},
+        {"chain": [5]},
+        {"chain": [{}]},
+        {"chain": [{"sampler": "nothing"}]},
+        {"chain": [{"sampler": ["min_p"]}]},
+        {"chain": [{"sampler": "min_p", "min_p": -1}]},
+        {"chain": {"sampler": "min_p"}},
+        {"chat": "yes"},
+        {"system": 5},
+        {"chain": [{"sampler": "min_p"}] * 10_000},
+        {"negative_prompt": {"a": 1}},
+        {"chain": [{"sampler": "min_p", "id": "top_k"}]},
+        {"prompt": "\u00e9" * 3000},
+    ],
+    ids=lambda wrong: str(wrong)[:40],
+)
 def test_mistakes_of_a_program_are_explained(client: Client, endpoint: str, wrong: dict[str, Any]) -> None:
     with pytest.raises(AppError) as caught:
         client.predict(**{"prompt": "The", **wrong}, api_name=endpoint)
@@ -131,12 +174,28 @@ def test_every_sampler_parameter_through_the_private_event(live: Live, tab: str,
     for name, sampler in SAMPLERS.items():
         for parameter in sampler.params():
             for value in ("NaN", "-Infinity", '"5"', "1e400", "[1]"):
-                body = json.dumps({"data": [{"session": tab, "prompt": "The", "strip": [{"id": name, parameter: "@@"}]}]})
+                body = json.dumps(
+                    {"data": [{"session": tab, "prompt": "The", "strip": [{"id": name, parameter: "@@"}]}]}
+                )
                 assert outcome(live, "page_generate", [], body.replace('"@@"', value).encode()) == "explained"
 
 
-GARBAGE: list[Any] = [None, 5, "text", "{", [], [1], True, {}, {"session": None}, {"session": 5}, {"session": ["a"]},
-                      {"session": {"a": 1}}, {"session": "x" * 10_000}, {"session": "\ud800"}]
+GARBAGE: list[Any] = [
+    None,
+    5,
+    "text",
+    "{",
+    [],
+    [1],
+    True,
+    {},
+    {"session": None},
+    {"session": 5},
+    {"session": ["a"]},
+    {"session": {"a": 1}},
+    {"session": "x" * 10_000},
+    {"session": "\ud800"},
+]
 
 
 @pytest.mark.parametrize("garbage", GARBAGE, ids=lambda garbage: str(garbage)[:30].encode("unicode-escape").decode())
@@ -147,10 +206,27 @@ def test_garbage_in_the_private_event(live: Live, neighbour: None, garbage: Any)
 
 
 def test_wrong_values_in_the_private_event(live: Live, tab: str, neighbour: None) -> None:
-    for wrong in ({"prompt": ""}, {"prompt": 5}, {"max_tokens": 0}, {"max_tokens": 10**9}, {"max_tokens": "5"},
-                  {"max_tokens": 1.5}, {"stop": "text"}, {"stop": [""]}, {"stop": [5]}, {"stop": ["a"] * 9},
-                  {"stop": ["a" * 1000]}, {"stop": ["\ud800"]}, {"stop": {"a": 1}}, {"stop": 5}, {"strip": "x"}, {"pins": 5},
-                  {"seed": None}, {"chat": 1}, {"strip": [{"id": "logit_bias", "bias": {"__proto__": 1}}]}):
+    for wrong in (
+        {"prompt": ""},
+        {"prompt": 5},
+        {"max_tokens": 0},
+        {"max_tokens": 10**9},
+        {"max_tokens": "5"},
+        {"max_tokens": 1.5},
+        {"stop": "text"},
+        {"stop": [""]},
+        {"stop": [5]},
+        {"stop": ["a"] * 9},
+        {"stop": ["a" * 1000]},
+        {"stop": ["\ud800"]},
+        {"stop": {"a": 1}},
+        {"stop": 5},
+        {"strip": "x"},
+        {"pins": 5},
+        {"seed": None},
+        {"chat": 1},
+        {"strip": [{"id": "logit_bias", "bias": {"__proto__": 1}}]},
+    ):
         deltas = live.write(tab, **{"prompt": "The", **wrong})
         assert len(deltas) <= 2 and deltas[-1]["done"], "the last one comes twice: Gradio completes with it"
         check_message(deltas[-1]["error"])
@@ -163,16 +239,43 @@ def test_an_error_inside_the_engine_reaches_the_page(live: Live, tab: str, neigh
     check_message(last["error"])
 
 
-BODIES = [b"", b"null", b"[]", b"{", b"\xff", b'{"data": null}', b'{"data": {}}', b'{"data": 5}', b'{"data": []}',
-          b'{"data": [1,2,3,4,5,6,7,8,9,10,11,12,13]}', b'{"data": ' + DEEP.encode() + b"}",
-          b'{"data": [' + DEEP_OBJECT.encode() + b"]}", b'{"data": [' + b"1" * 5000 + b"]}",
-          b'{"data": ["The"], "session_hash": {"a": 1}}', b'{"data": ["The"], "event_data": [[[]]], "trigger_id": "x"}',
-          b'{"data": ["The"], "fn_index": 99999, "session_hash": "a"}', b'{"fn_index": -1, "data": [], "session_hash": "a"}']
+BODIES = [
+    b"",
+    b"null",
+    b"[]",
+    b"{",
+    b"\xff",
+    b'{"data": null}',
+    b'{"data": {}}',
+    b'{"data": 5}',
+    b'{"data": []}',
+    b'{"data": [1,2,3,4,5,6,7,8,9,10,11,12,13]}',
+    b'{"data": ' + DEEP.encode() + b"}",
+    b'{"data": [' + DEEP_OBJECT.encode() + b"]}",
+    b'{"data": [' + b"1" * 5000 + b"]}",
+    b'{"data": ["The"], "session_hash": {"a": 1}}',
+    b'{"data": ["The"], "event_data": [[[]]], "trigger_id": "x"}',
+    b'{"data": ["The"], "fn_index": 99999, "session_hash": "a"}',
+    b'{"fn_index": -1, "data": [], "session_hash": "a"}',
+]
 
 
 @pytest.mark.parametrize("content", BODIES, ids=lambda content: str(content)[:40])
-@pytest.mark.parametrize("route", ["call/next_token", "call/page_generate", "run/next_token", "queue/join", "cancel",
-                                   "call/nothing", "run/leave", "call/v2/next_token", "call/v2/nothing", "reset"])
+@pytest.mark.parametrize(
+    "route",
+    [
+        "call/next_token",
+        "call/page_generate",
+        "run/next_token",
+        "queue/join",
+        "cancel",
+        "call/nothing",
+        "run/leave",
+        "call/v2/next_token",
+        "call/v2/nothing",
+        "reset",
+    ],
+)
 def test_bodies_that_are_no_call(live: Live, route: str, content: bytes) -> None:
     answer = live.http.post(f"/gradio_api/{route}", content=content, headers={"Content-Type": "application/json"})
     assert "Traceback" not in answer.text and "site-packages" not in answer.text

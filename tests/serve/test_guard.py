@@ -9,15 +9,24 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playground.serve.guard import HEADERS, MAX_BODY_BYTES, is_foreign
 
+from playground.serve.guard import HEADERS, MAX_BODY_BYTES, is_foreign
 from tests.serve.hostile import check_message
 from tests.serve.live import Live
 
 LARGE = b'{"prompt": "' + b"a" * MAX_BODY_BYTES + b'"}'
 JUST_FITS = b'{"prompt": "' + b"a" * (MAX_BODY_BYTES - 14) + b'"}'
-ROUTES = ["/pg/v1/next", "/pg/v1/trace", "/pg/v1/session", "/gradio_api/queue/join", "/gradio_api/call/next_token",
-          "/gradio_api/run/next_token", "/gradio_api/upload", "/login", "/nothing"]
+ROUTES = [
+    "/pg/v1/next",
+    "/pg/v1/trace",
+    "/pg/v1/session",
+    "/gradio_api/queue/join",
+    "/gradio_api/call/next_token",
+    "/gradio_api/run/next_token",
+    "/gradio_api/upload",
+    "/login",
+    "/nothing",
+]
 
 
 def chunks(content: bytes) -> Iterator[bytes]:
@@ -70,8 +79,21 @@ def test_lengths_that_are_no_number(live: Live, neighbour: None, length: str) ->
     assert connection.getresponse().status in (400, 413)
 
 
-@pytest.mark.parametrize("route", ["/", "/healthz", "/pg/v1/status", "/pg/v1/nothing", "/pg/assets/js/main.js",
-                                   "/gradio_api/info", "/gradio_api/upload", "/config", "/theme.css", "/nothing"])
+@pytest.mark.parametrize(
+    "route",
+    [
+        "/",
+        "/healthz",
+        "/pg/v1/status",
+        "/pg/v1/nothing",
+        "/pg/assets/js/main.js",
+        "/gradio_api/info",
+        "/gradio_api/upload",
+        "/config",
+        "/theme.css",
+        "/nothing",
+    ],
+)
 def test_every_answer_carries_the_security_headers(live: Live, route: str) -> None:
     answer = live.http.get(route)
     for name, value in HEADERS.items():
@@ -80,11 +102,26 @@ def test_every_answer_carries_the_security_headers(live: Live, route: str) -> No
     assert "frame-ancestors 'self' https://huggingface.co" in answer.headers["content-security-policy"]
 
 
-CLOSED = [("POST", "upload"), ("GET", "upload_progress?upload_id=1"), ("GET", "deep_link?session_hash=a"),
-          ("GET", "file=/etc/passwd"), ("GET", "file/etc/passwd"), ("GET", "proxy=http://127.0.0.1"),
-          ("POST", "component_server"), ("POST", "process_recording"), ("POST", "stream/1"), ("GET", "dev/reload"),
-          ("POST", "vibe-edit"), ("GET", "vibe-code"), ("POST", "run-history/connect"), ("GET", "user"), ("GET", "token"),
-          ("GET", "custom_component/a/client/b/c.js"), ("POST", "upload/"), ("POST", "%75pload")]
+CLOSED = [
+    ("POST", "upload"),
+    ("GET", "upload_progress?upload_id=1"),
+    ("GET", "deep_link?session_hash=a"),
+    ("GET", "file=/etc/passwd"),
+    ("GET", "file/etc/passwd"),
+    ("GET", "proxy=http://127.0.0.1"),
+    ("POST", "component_server"),
+    ("POST", "process_recording"),
+    ("POST", "stream/1"),
+    ("GET", "dev/reload"),
+    ("POST", "vibe-edit"),
+    ("GET", "vibe-code"),
+    ("POST", "run-history/connect"),
+    ("GET", "user"),
+    ("GET", "token"),
+    ("GET", "custom_component/a/client/b/c.js"),
+    ("POST", "upload/"),
+    ("POST", "%75pload"),
+]
 
 
 @pytest.mark.parametrize(("method", "route"), CLOSED)
@@ -102,12 +139,21 @@ FOREIGN = {"Origin": "https://elsewhere.example"}
 
 
 def test_pages_of_other_sites_may_not_use_the_pages_routes(live: Live, tab: str, neighbour: None) -> None:
-    for headers in (FOREIGN, {"Origin": "null"}, {"Origin": ""}, {"Origin": live.url + ".elsewhere.example"},
-                    {**FOREIGN, "Sec-Fetch-Site": "cross-site"}, {**FOREIGN, "Host": "play.example"},
-                    {**FOREIGN, "Sec-Fetch-Site": "cross-site", "X-Forwarded-Host": "elsewhere.example"},
-                    {"Origin": "http://127.0.0.1:1", "Sec-Fetch-Site": "same-site"}):
-        for answer in (live.post("session", {}, headers=headers), live.post("next", {"prompt": "a"}, tab, headers=headers),
-                       live.get("status", tab, headers=headers)):
+    for headers in (
+        FOREIGN,
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": live.url + ".elsewhere.example"},
+        {**FOREIGN, "Sec-Fetch-Site": "cross-site"},
+        {**FOREIGN, "Host": "play.example"},
+        {**FOREIGN, "Sec-Fetch-Site": "cross-site", "X-Forwarded-Host": "elsewhere.example"},
+        {"Origin": "http://127.0.0.1:1", "Sec-Fetch-Site": "same-site"},
+    ):
+        for answer in (
+            live.post("session", {}, headers=headers),
+            live.post("next", {"prompt": "a"}, tab, headers=headers),
+            live.get("status", tab, headers=headers),
+        ):
             assert answer.status_code == 403, headers
             check_message(answer.json()["error"])
         preflight = live.http.options("/pg/v1/next", headers={**headers, "Access-Control-Request-Method": "POST"})
@@ -115,10 +161,14 @@ def test_pages_of_other_sites_may_not_use_the_pages_routes(live: Live, tab: str,
 
 
 def test_its_own_page_may_also_behind_a_proxy_or_in_a_frame(live: Live, tab: str) -> None:
-    for headers in ({}, {"Origin": live.url}, {"Origin": live.url, "Sec-Fetch-Site": "same-origin"},
-                    {"Origin": "https://x-y.hf.space", "Host": "x-y.hf.space", "Sec-Fetch-Site": "same-origin"},
-                    {"Origin": "https://play.example", "Sec-Fetch-Site": "same-origin"},
-                    {"Origin": "http://play.lan", "X-Forwarded-Host": "play.lan"}):
+    for headers in (
+        {},
+        {"Origin": live.url},
+        {"Origin": live.url, "Sec-Fetch-Site": "same-origin"},
+        {"Origin": "https://x-y.hf.space", "Host": "x-y.hf.space", "Sec-Fetch-Site": "same-origin"},
+        {"Origin": "https://play.example", "Sec-Fetch-Site": "same-origin"},
+        {"Origin": "http://play.lan", "X-Forwarded-Host": "play.lan"},
+    ):
         assert live.post("next", {"prompt": "a"}, tab, headers=headers).status_code == 200, headers
 
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from playground.sampling import SAMPLERS
 
+from playground.sampling import SAMPLERS
 from tests.serve.hostile import (
     BAD_NUMBERS,
     DEEP,
@@ -34,8 +34,12 @@ def raw(value: str, **body: Any) -> bytes:
     return json.dumps(body).replace(json.dumps(MARK), value).encode()
 
 
-TEXT_FIELDS = [{"prompt": MARK}, {"prompt": "The", "negative": MARK}, {"prompt": "The", "chat": True, "system": MARK},
-               {"prompt": MARK, "chat": True, "negative": MARK}]
+TEXT_FIELDS = [
+    {"prompt": MARK},
+    {"prompt": "The", "negative": MARK},
+    {"prompt": "The", "chat": True, "system": MARK},
+    {"prompt": MARK, "chat": True, "negative": MARK},
+]
 
 
 @pytest.mark.parametrize("fields", TEXT_FIELDS, ids=str)
@@ -108,8 +112,24 @@ def test_every_parameter_of_every_sampler(live: Live, tab: str, place: str, name
     error_of(live.post("trace", {"key": place, "strip": [{"id": name, "no such knob": 1}]}, tab))
 
 
-@pytest.mark.parametrize("key", ["__proto__", "-1", "1e9", "nan", "", "1.0", " 1", "0x1", "99999999999999", "\u0663",
-                                 "<script>", "constructor", "1" * 5000])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "__proto__",
+        "-1",
+        "1e9",
+        "nan",
+        "",
+        "1.0",
+        " 1",
+        "0x1",
+        "99999999999999",
+        "\u0663",
+        "<script>",
+        "constructor",
+        "1" * 5000,
+    ],
+)
 def test_logit_bias_with_hostile_tokens(live: Live, tab: str, place: str, key: str) -> None:
     error_of(live.post("trace", {"key": place, "strip": [{"id": "logit_bias", "bias": {key: 1}}]}, tab))
 
@@ -125,14 +145,41 @@ def test_logit_bias_with_hostile_values(live: Live, tab: str, place: str) -> Non
 
 
 STRIPS: list[Any] = [
-    5, "min_p", {}, {"id": "min_p"}, True, [5], ["min_p"], [[]], [None], [{}], [{"id": None}], [{"id": 5}],
-    [{"id": ["min_p"]}], [{"id": "no_such"}], [{"id": ""}], [{"id": "min_p--1"}], [{"id": "min_p--10"}],
-    [{"id": "min_p--2--2"}], [{"id": "--2"}], [{"id": "guidance"}], [{"id": "__class__"}], [{"id": "min_p\n"}],
-    [{"id": "MIN_P"}], [{"id": "<script>alert(1)</script>"}], [{"id": "a" * 100_000}],
-    [{"id": "min_p", "on": 1}], [{"id": "min_p", "on": "yes"}], [{"id": "min_p", "on": None}],
-    [{"id": "min_p"}, {"id": "min_p"}], [{"id": "min_p", "min_p": {"a": [{}]}}], [{"id": "min_p", "self": 1}],
-    [{"id": "min_p", "sampler": "top_k", "top_k": 5}], [{"id": "min_p", "": 1}],
-    [{"id": "min_p"}] * 10_000, [{"id": f"min_p--{n}"} for n in range(10_000)],
+    5,
+    "min_p",
+    {},
+    {"id": "min_p"},
+    True,
+    [5],
+    ["min_p"],
+    [[]],
+    [None],
+    [{}],
+    [{"id": None}],
+    [{"id": 5}],
+    [{"id": ["min_p"]}],
+    [{"id": "no_such"}],
+    [{"id": ""}],
+    [{"id": "min_p--1"}],
+    [{"id": "min_p--10"}],
+    [{"id": "min_p--2--2"}],
+    [{"id": "--2"}],
+    [{"id": "guidance"}],
+    [{"id": "__class__"}],
+    [{"id": "min_p\n"}],
+    [{"id": "MIN_P"}],
+    [{"id": "<script>alert(1)</script>"}],
+    [{"id": "a" * 100_000}],
+    [{"id": "min_p", "on": 1}],
+    [{"id": "min_p", "on": "yes"}],
+    [{"id": "min_p", "on": None}],
+    [{"id": "min_p"}, {"id": "min_p"}],
+    [{"id": "min_p", "min_p": {"a": [{}]}}],
+    [{"id": "min_p", "self": 1}],
+    [{"id": "min_p", "sampler": "top_k", "top_k": 5}],
+    [{"id": "min_p", "": 1}],
+    [{"id": "min_p"}] * 10_000,
+    [{"id": f"min_p--{n}"} for n in range(10_000)],
 ]
 
 
@@ -149,11 +196,26 @@ def test_texts_as_strip_ids(live: Live, tab: str, place: str) -> None:
 
 @pytest.mark.parametrize("field", ["pins", "figures", "chat", "refill"])
 def test_lists_and_switches_of_the_wrong_kind(live: Live, tab: str, place: str, field: str) -> None:
-    wrong = {"pins": ["5", "true", '"5"', "{}", "[1.5]", '["1"]', "[true]", "[null]", "[[1]]", "[NaN]", "[1e400]",
-                      "[" + "1," * 99 + "1]", "null"],
-             "figures": ["5", "true", '"rank"', '{"rank": 1}', "[5]", "[null]", '[["rank"]]', "1e9"],
-             "chat": ["5", "null", '"true"', "[]", "{}", "0"],
-             "refill": ["5", "null", '"true"', "[]", "{}", "0"]}[field]
+    wrong = {
+        "pins": [
+            "5",
+            "true",
+            '"5"',
+            "{}",
+            "[1.5]",
+            '["1"]',
+            "[true]",
+            "[null]",
+            "[[1]]",
+            "[NaN]",
+            "[1e400]",
+            "[" + "1," * 99 + "1]",
+            "null",
+        ],
+        "figures": ["5", "true", '"rank"', '{"rank": 1}', "[5]", "[null]", '[["rank"]]', "1e9"],
+        "chat": ["5", "null", '"true"', "[]", "{}", "0"],
+        "refill": ["5", "null", '"true"', "[]", "{}", "0"],
+    }[field]
     for value in wrong:
         route, base = ("next", {"prompt": "The"}) if field == "chat" else ("trace", {"key": place})
         if field == "refill":
@@ -166,9 +228,25 @@ def test_tokens_that_do_not_exist_cannot_be_pinned_but_hurt_nobody(live: Live, t
     assert [row["token_id"] for row in view["rows"] if row["pinned"]] == [5]
 
 
-BODIES = [b"", b"null", b"5", b"[]", b'"text"', b"{", b"{]", b"\xff\xfe", b"\0", b'{"prompt": "\xff"}', b"NaN",
-          b'{"prompt": "\\ud800"}', b'{"prompt": "The", "seed": NaN}', DEEP.encode(), DEEP_OBJECT.encode(),
-          b'{"strip": ' + DEEP.encode() + b"}", b'{"key": ' + DEEP_OBJECT.encode() + b"}"]
+BODIES = [
+    b"",
+    b"null",
+    b"5",
+    b"[]",
+    b'"text"',
+    b"{",
+    b"{]",
+    b"\xff\xfe",
+    b"\0",
+    b'{"prompt": "\xff"}',
+    b"NaN",
+    b'{"prompt": "\\ud800"}',
+    b'{"prompt": "The", "seed": NaN}',
+    DEEP.encode(),
+    DEEP_OBJECT.encode(),
+    b'{"strip": ' + DEEP.encode() + b"}",
+    b'{"key": ' + DEEP_OBJECT.encode() + b"}",
+]
 
 
 @pytest.mark.parametrize("content", BODIES, ids=lambda content: str(content)[:30])

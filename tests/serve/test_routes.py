@@ -41,8 +41,13 @@ def test_steps_gives_the_models_own_distribution(live: Live, tab: str, place: st
 
 def test_every_step_of_a_text_and_of_its_prompt_can_be_looked_at(live: Live, tab: str, place: str) -> None:
     text = live.write(tab, prompt=PROMPT, max_tokens=4, seed=1, strip=[{"id": "logit_bias", "bias": {"256": -100}}])[-1]
-    for key in (f"{text['generation']}.0", f"{text['generation']}.3", f"{text['generation']}.4", f"{place}@1",
-                f"{text['generation']}@2"):
+    for key in (
+        f"{text['generation']}.0",
+        f"{text['generation']}.3",
+        f"{text['generation']}.4",
+        f"{place}@1",
+        f"{text['generation']}@2",
+    ):
         view = live.post("trace", {"key": key, "refill": True}, tab).json()
         assert view["key"] == key, view
     assert live.get(f"steps/{text['generation']}.5", tab).status_code == 404
@@ -76,11 +81,45 @@ def test_a_key_is_valid_in_its_own_session_only(live: Live, tab: str, neighbour:
 
 def test_keys_cannot_be_guessed_from_their_forms(live: Live, tab: str, place: str, neighbour: None) -> None:
     text = live.write(tab, prompt=PROMPT, max_tokens=3)[-1]["generation"]
-    guesses = ["", "first-prompt", "first-negative", "@1", ".0", "None", "*", "__class__", "..", "../", "%2e%2e%2f",
-               "..%2f..%2fapp.py", "a" * 5000, "\u0000", "<script>", f"{place}:prompt", f"{place}:negative", f"{place}@",
-               f"{place}@0", f"{place}@-1", f"{place}@99999999999", f"{place}@99999999", f"{place}@1e3",
-               f"{place}@1@1", f"{place}@1.0", f"{place}.0", f"{place}.", f"{text}", f"{text}.-1", f"{text}.99999999999",
-               f"{text}.999", f"{text}.1e0", f"{text}.", f"{text}@99", f"{text}-end-3", place.upper() + "x", place[:-1]]
+    guesses = [
+        "",
+        "first-prompt",
+        "first-negative",
+        "@1",
+        ".0",
+        "None",
+        "*",
+        "__class__",
+        "..",
+        "../",
+        "%2e%2e%2f",
+        "..%2f..%2fapp.py",
+        "a" * 5000,
+        "\u0000",
+        "<script>",
+        f"{place}:prompt",
+        f"{place}:negative",
+        f"{place}@",
+        f"{place}@0",
+        f"{place}@-1",
+        f"{place}@99999999999",
+        f"{place}@99999999",
+        f"{place}@1e3",
+        f"{place}@1@1",
+        f"{place}@1.0",
+        f"{place}.0",
+        f"{place}.",
+        f"{text}",
+        f"{text}.-1",
+        f"{text}.99999999999",
+        f"{text}.999",
+        f"{text}.1e0",
+        f"{text}.",
+        f"{text}@99",
+        f"{text}-end-3",
+        place.upper() + "x",
+        place[:-1],
+    ]
     for key in guesses:
         answer = live.post("trace", {"key": key, "refill": True}, tab)
         assert answer.status_code == 404, (key, answer.text[:200])
