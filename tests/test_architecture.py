@@ -53,6 +53,8 @@ PURE = {"sampling": {"torch"}, "control": {"numpy"}, "errors": set(), "settings"
 IMPURE_PARTS = {"asyncio", "io", "logging", "multiprocessing", "os", "pathlib", "socket", "subprocess", "threading"}
 """Parts of the standard library that pure maths has no use for."""
 
+HEAVY = {"transformers", "gradio", "plotly"}
+
 NAMES_ALLOWED = {
     "playground/sampling/orders.py": "the order each engine runs its stages in",
     "playground/ui/knobs.py": "the strip a first visit finds",
@@ -236,17 +238,21 @@ def test_the_public_names_are_those_of_the_design():
         playground.nothing  # noqa: B018
 
 
-@pytest.mark.parametrize("name, absent", [
-    ("playground", {"torch", "numpy", "transformers", "gradio", "plotly"}),
-    ("playground.sampling", {"transformers", "gradio", "plotly", "playground.models", "playground.engine"}),
-    ("playground.engine", {"transformers", "gradio", "plotly", "playground.ui"}),
-    ("playground.charts.base", {"transformers", "gradio", "plotly", "torch"}),
-])
-def test_imports_are_light(name, absent):
-    code = f"import sys, json, {name}; print(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+def test_imports_are_light():
+    """One process imports layer after layer; what must not be there yet is looked for after each."""
+    steps = {
+        "playground": {"torch", "numpy", *HEAVY},
+        "playground.charts.base": {"torch", *HEAVY},
+        "playground.sampling": {"playground.models", "playground.engine", *HEAVY},
+        "playground.engine": {"playground.studies", "playground.ui", *HEAVY},
+    }
+    code = "import json, sys\nloaded = {}\n"
+    code += "".join(f"import {name}; loaded[{name!r}] = list(sys.modules)\n" for name in steps)
+    done = subprocess.run([sys.executable, "-c", f"{code}print(json.dumps(loaded))"], cwd=ROOT, capture_output=True,
+                          text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert not absent & set(json.loads(done.stdout))
+    for name, loaded in json.loads(done.stdout).items():
+        assert not steps[name] & set(loaded), name
 
 
 def _below_the_root() -> list[Module]:
