@@ -50,30 +50,32 @@ class SlotBackend:
         self._table = SlotTable()
         self._lengths: dict[int, int] = {}
         self._device = hf_model.get_input_embeddings().weight.device
-        weight_bytes = sum(weight.numel() * weight.element_size() for weight in hf_model.parameters())
         self.packs = packs
-        self._costs = segment_costs(self._device.type) if packs else forward_costs(weight_bytes, self._device.type)
+        kind = self._device.type
+        self._costs = segment_costs(kind) if packs else forward_costs(hf_model.get_memory_footprint(), kind)
         self._takes_positions = "position_ids" in inspect.signature(hf_model.forward).parameters
 
     @torch.no_grad()
     def forward(self, chunks: Sequence[Chunk]) -> Tensor:
         check_chunks(chunks, self._lengths, self.max_context, self.vocabulary.size)
         parts, num_outputs = self._parts(chunks)
+        if not parts:
+            return torch.empty(0, self.vocabulary.size)
         groups = group_rows([part.row for part in parts], self._costs, self._cache.bytes_per_token)
         segments = [self._arrange([parts[index] for index in group]) for group in groups]
-        output: Tensor | None = None
+        output = torch.empty(0)
         for group in [segments] if self.packs else [[segment] for segment in segments]:
             logits = self._run(group)
             rows = [part.first_output + offset for part in chain(*group) for offset in range(len(part.chunk.rows))]
             if rows == list(range(num_outputs)):
                 output = logits.float()
             else:
-                if output is None:
+                if len(output) != num_outputs:
                     output = torch.empty(num_outputs, logits.shape[-1], device=logits.device)
                 output[torch.tensor(rows, device=logits.device)] = logits.float()
         # Only now: a forward that failed on its way leaves every lane at the length it had.
         self._lengths.update({part.chunk.lane: part.row.start + part.row.count for part in parts})
-        return output if output is not None else torch.empty(0, self.vocabulary.size)
+        return output
 
     def _parts(self, chunks: Sequence[Chunk]) -> tuple[list[_Part], int]:
         parts, num_outputs = [], 0

@@ -6,7 +6,7 @@ Knows nothing about the environment or the page: every choice is an argument.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,8 @@ def _load(source: Source, device: str, dtype: str, progress: Progress) -> Model:
     chosen_device, chosen_dtype = _placement(device, dtype)
     precision = _precision(source, chosen_dtype)
     progress(0.0, f"Loading {source.title}")
-    with _explained(source), quiet_transformers():
+    # A download from the hub keeps its own bar: it may take minutes, and only the hub knows how far it is.
+    with _explained(source), nullcontext() if source.is_hub else quiet_transformers():
         tokenizer = _tokenizer(source)
         hf_model = _hf_model(source, device, chosen_device, chosen_dtype)
     progress(0.8, "Checking how it can be batched")

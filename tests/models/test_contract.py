@@ -19,6 +19,7 @@ from playground.errors import PlaygroundError
 from playground.models import Backend, Chunk, ToyBackend
 from playground.models.causal_lm import SlotBackend
 from playground.models.choosing import choose_backend
+from playground.models.grouping import Costs
 from playground.models.per_lane import PerLaneBackend
 from tests.models.tiny import BATCHED, MAX_CONTEXT, ONE_LANE, VOCABULARY_SIZE, tiny_model
 
@@ -53,7 +54,9 @@ def _transformers(name: str, unpacked: bool = False) -> Subject:
         return model(input_ids=torch.tensor([token_ids]), use_cache=False).logits[0]
 
     if unpacked:
-        return Subject(SlotBackend(model, TinyVocabulary(), MAX_CONTEXT, 2, packs=False), reference)
+        backend = SlotBackend(model, TinyVocabulary(), MAX_CONTEXT, 2, packs=False)
+        backend._costs = Costs(rectangle_bytes=1e18, token_bytes=0)  # all rows in one rectangle, however padded
+        return Subject(backend, reference)
     backend, _ = choose_backend(model, TinyVocabulary(), MAX_CONTEXT)
     for lane in (0, 1):
         backend.release(lane)
@@ -185,6 +188,10 @@ def test_no_row_wanted_still_appends(subject: Subject) -> None:
     found = subject.backend.forward([Chunk(0, tuple(token_ids[:6]), slice(0, 0))])
     assert found.shape == (0, subject.reference(token_ids).shape[1])
     assert_close(feed(subject.backend, 0, token_ids[6:]), subject.reference(token_ids)[6:])
+
+
+def test_a_call_without_chunks_is_an_empty_answer(subject: Subject) -> None:
+    assert len(subject.backend.forward([])) == 0
 
 
 def test_an_over_long_text_is_refused_before_anything_is_appended(subject: Subject) -> None:

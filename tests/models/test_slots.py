@@ -127,6 +127,14 @@ def test_all_memory_comes_back(backend: SlotBackend) -> None:
     assert backend.cache_bytes() == 0
 
 
+def test_a_fork_onto_a_long_lane_gives_its_memory_back(backend: SlotBackend) -> None:
+    feed(backend, 0, text(0, 10))
+    backend.forward([Chunk(1, tuple(text(1, 1500)))])
+    backend.fork(0, 1)
+    backend.release(0)
+    assert backend.cache_bytes() <= 2 * 256 * backend.bytes_per_token()
+
+
 def test_a_stable_batch_keeps_its_memory(backend: SlotBackend) -> None:
     for lane in range(5):
         feed(backend, lane, text(lane, 40))
