@@ -13,7 +13,7 @@ def main() -> None:
     settings = Settings.read(sys.argv[1:])
     prepare_process(settings)  # before torch and gradio are imported
 
-    from playground.engine import Engine, EngineHost, one_thread_worker
+    from playground.engine import Engine, EngineHost, one_thread_worker, warm_up
     from playground.engine.host import Progress
     from playground.models import load_model
     from playground.serve.launch import launch
@@ -25,9 +25,11 @@ def main() -> None:
     def make(progress: Progress) -> Engine:
         model = load_model(settings.model, backend=settings.backend, device=settings.device, dtype=settings.dtype,
                            cache_dir=settings.cache_path, progress=progress)
-        return Engine(model, num_threads=settings.num_threads or None, max_lanes=settings.max_lanes,
-                      kv_budget_mb=settings.kv_budget_mb, store_budget_mb=settings.store_budget_mb,
-                      max_queue=settings.max_queue)
+        engine = Engine(model, num_threads=settings.num_threads or None, max_lanes=settings.max_lanes,
+                        kv_budget_mb=settings.kv_budget_mb, store_budget_mb=settings.store_budget_mb,
+                        max_queue=settings.max_queue)
+        warm_up(engine)
+        return engine
 
     host = EngineHost(make)
     is_default = settings.model == "default" and settings.backend == "transformers"

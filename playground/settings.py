@@ -62,7 +62,7 @@ class Settings:
                 "metavar": spec.name.upper()}
             parser.add_argument(flag, dest=spec.name, default=None, help=words, **shape)
         given = vars(parser.parse_args(list(arguments)))
-        values = {}
+        values: dict[str, Any] = {}
         for spec in fields(cls):
             raw, where = given[spec.name], flag_of(spec.name)
             if raw is None and variable_of(spec.name) in environment:

@@ -31,6 +31,8 @@ let mode = "completion";
 let chartScale = "linear";
 let hold = false;
 let holdTimer = 0;
+let parting = null; // the place where the text would go another way under the present knobs
+let continuing = null; // what the next request continues: {key, forced}
 let run = null; // the generation on screen: {id, steps: Map(index -> token)}
 
 // ---------------------------------------------------------------- what the page asks for
@@ -99,6 +101,7 @@ const ask = latest(async () => {
     key = answer.view.key;
     run = null;
     tokens.clear();
+    nodes.goOn.hidden = true;
     tokens.setPrompt(answer.prompt_tokens);
     tokens.select(null);
     nodes.rendered.replaceChildren(...answer.rendered.map(([name, words]) =>
@@ -123,7 +126,7 @@ function draw(current) {
   nodes.rows.hidden = chartScale === "rank";
   nodes.plot.hidden = chartScale !== "rank";
   if (chartScale === "rank" && current.figures?.rank) drawPlot(nodes.plot, current.figures.rank);
-  else drawRows(nodes.rows, current, { scale: chartScale, light, hold, stageTitle: title });
+  else drawRows(nodes.rows, current, { scale: chartScale, light, hold, stageTitle: title, onForce });
   drawRuler(nodes.ruler, current.dart, { light });
   drawCards(current, title);
   drawGuidance(nodes.marks, current.guidance, { light, hold });
@@ -133,6 +136,9 @@ function draw(current) {
   document.body.dataset.recomputed = String(current.recomputed);
   document.body.dataset.painted = String(++PG.painted);
 }
+
+/** A click on a bar forces its token here and writes on behind it. */
+const onForce = (token) => view && goOn(view.key, token);
 
 function drawCards(current, title) {
   const stacked = narrow.matches;
@@ -160,7 +166,11 @@ function formula(g) {
 
 const receiveDelta = (delta) => {
   if (!delta || !delta.generation) return;
-  if (!run || run.id !== delta.generation) run = { id: delta.generation, steps: new Map(), follow: true };
+  if (!run || run.id !== delta.generation) {
+    const kept = [...(run?.steps ?? [])].filter(([index]) => index < delta.base);
+    run = { id: delta.generation, steps: new Map(kept), follow: true };
+    nodes.goOn.hidden = true;
+  }
   for (const [offset, token] of delta.tokens.entries()) run.steps.set(delta.at + offset, token);
   tokens.apply(delta);
   nodes.run.textContent = delta.status ?? "";
@@ -177,6 +187,24 @@ async function finished(delta) {
     key = delta.view_key;
     retrace();
   }
+}
+
+/** Which token would the text's own darts no longer draw under the present knobs? Asked when a knob is let go. */
+const compare = latest(async () => {
+  if (!run?.steps.size || document.body.dataset.generating === "true") return;
+  const of = run;
+  const answer = await post("replay", { generation: of.id, ...knobs() }).catch(() => null);
+  if (of !== run || !answer) return;
+  tokens.fadeFrom(answer.index);
+  parting = answer.index === null ? null : `${of.id}.${answer.index}`;
+  nodes.goOn.hidden = parting === null;
+  if (parting) nodes.goOn.firstElementChild.textContent = `Under these knobs the same dart hits ${answer.text} there.`;
+});
+
+/** Write on from a place, with a token chosen by hand or the dart's own. */
+function goOn(place, forced = null) {
+  continuing = { key: place, forced };
+  document.getElementById("generate").click();
 }
 
 function select(token) {
@@ -247,7 +275,9 @@ function changed(id, phase) {
   hold = true;
   clearTimeout(holdTimer);
   holdTimer = setTimeout(() => { hold = false; if (view) draw(view); }, SETTLE_MS);
-  if (id.startsWith("on-") || id.startsWith("knob-") || id === "guidance-scale" || id === "seed") retrace(phase);
+  if (id.startsWith("on-") || id.startsWith("knob-") || id === "guidance-scale" || id === "seed") retrace();
+  clearTimeout(changed.settling);
+  changed.settling = setTimeout(compare, phase === "settle" ? 0 : SETTLE_MS);
 }
 
 function setMode(next) {
@@ -305,7 +335,9 @@ function setOrder(name) {
 PG.request = () => {
   const request = { session: sessionToken(), ...promptJson(), ...knobs(), max_tokens: controls.number("max-tokens"),
     stop: controls.words("stop-strings").split("\n").filter(Boolean) };
-  if (JSON.stringify(promptJson()) !== prompted) ask();
+  if (continuing) request.continue = continuing;
+  continuing = null;
+  if (!request.continue && JSON.stringify(promptJson()) !== prompted) ask();
   document.body.dataset.generating = "true";
   settled();
   return request;
@@ -343,9 +375,9 @@ function furnish() {
     ...head, ...distribution, marks: guidance.marks, scalePlot: guidance.plot, rendered: guidance.rendered,
     scaleDetails: guidance.details, table: inspector.table, inspector: inspector.details,
     sentence: panels.sentenceNode(), tokens: panels.textPanel({ step: stepBy, uncertain: jump("entropy_bits"),
-      surprise: jump("surprisal_bits"), end: () => { key = run?.endKey ?? key; retrace(); } }),
+      surprise: jump("surprisal_bits"), goOn: () => goOn(parting), end: () => { if (run) { key = `${run.id}.${run.steps.size}`; tokens.select(null); retrace(); } } }),
     after: document.getElementById("pg-after"), formula: document.getElementById("pg-formula"),
-    run: document.getElementById("pg-run"), timeline: document.getElementById("timeline"), model: head.state,
+    run: document.getElementById("pg-run"), goOn: document.getElementById("pg-continue"), timeline: document.getElementById("timeline"), model: head.state,
     say: panels.el("div", { class: "pg-sr", role: "status", "aria-live": "polite" }),
     ribbon: panels.el("div", { class: "pg-ribbon-host", "aria-hidden": "true" }),
     journey: document.getElementById("pg-journey"),
@@ -360,7 +392,7 @@ function furnish() {
 
 function furnishCards(pipeline) {
   const title = (id) => start.registry[id.split("--")[0]]?.title ?? id;
-  strip = createStrip(pipeline, start.opening, { title, say, onChange: () => retrace() });
+  strip = createStrip(pipeline, start.opening, { title, say, onChange: () => { retrace(); compare(); } });
   for (const node of pipeline.querySelectorAll(".pg-card-head")) {
     const id = node.dataset.stage;
     const facts = start.registry[id.split("--")[0]];

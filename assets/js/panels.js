@@ -97,6 +97,8 @@ export function textPanel(handlers) {
         "shaded where the model was surprised; click a token to open its step"),
         el("span", { id: "pg-run", class: "pg-quiet pg-right", role: "status" })),
       node,
+      el("div", { id: "pg-continue", class: "pg-continue", hidden: true, role: "status" }, el("span", {}),
+        el("button", { type: "button", class: "pg-button", id: "pg-continue-button", onclick: handlers.goOn }, "Continue from here")),
       el("div", { id: "timeline", class: "pg-plot", "aria-label": "Entropy and surprisal along the text", role: "img" }),
       el("div", { class: "pg-buttons" },
         button("◂", "Previous step", () => handlers.step(-1), "pg-previous"),

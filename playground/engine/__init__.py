@@ -9,6 +9,7 @@ from playground.engine.records import Done, Reading, Request, Span, Step
 from playground.engine.refilling import around
 from playground.engine.status import Status
 from playground.engine.stream import Stream
+from playground.engine.warm_up import warm_up
 from playground.engine.writing import chat_ids, request_for, text_ids
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "one_thread_worker",
     "request_for",
     "text_ids",
+    "warm_up",
 ]

@@ -48,6 +48,10 @@ def routes(desk: Desk) -> list[BaseRoute]:
         with session(request).at_work() as tab:
             return await desk.scale_figure(tab, await body(request))
 
+    async def replay(request: Request) -> Any:
+        with session(request).at_work() as tab:
+            return await desk.replay(tab, await body(request))
+
     async def step(request: Request) -> Any:
         with session(request).at_work() as tab:
             return await desk.step(tab, request.path_params["key"])
@@ -70,7 +74,8 @@ def routes(desk: Desk) -> list[BaseRoute]:
     return [
         _route("/pg/v1/session", open_session, "POST"), _route("/pg/v1/status", status, "GET"),
         _route("/pg/v1/next", next_view, "POST"), _route("/pg/v1/trace", trace, "POST"),
-        _route("/pg/v1/scale", scale, "POST"), _route("/pg/v1/steps/{key}", step, "GET"),
+        _route("/pg/v1/scale", scale, "POST"), _route("/pg/v1/replay", replay, "POST"),
+        _route("/pg/v1/steps/{key}", step, "GET"),
         _route("/pg/v1/generations/{id}", generation, "GET"),
         _route("/pg/v1/generations/{id}/timeline", timeline, "GET"), _route("/healthz", health, "GET"),
         _route("/pg/v1/{rest:path}", nothing, "GET", "POST"),

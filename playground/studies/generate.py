@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import math
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -15,7 +16,9 @@ from typing import Any
 from playground.engine import Done, Engine, Request, Step, Stream
 from playground.errors import PlaygroundError
 from playground.models import Vocabulary
+from playground.sampling import draw
 from playground.studies.inspect import Place, text_decoder
+from playground.studies.pipeline import StepRows
 from playground.studies.prompts import EncodedPrompt
 from playground.studies.views import TokenView
 
@@ -35,6 +38,8 @@ class Generation:
     steps: list[Step] = field(default_factory=list)
     tokens: list[TokenView] = field(default_factory=list)
     done: bool = False
+    base: int = 0
+    """So many tokens were taken over from an earlier text; the page keeps them."""
     _decoder: codecs.IncrementalDecoder = field(default_factory=text_decoder)
 
     def add(self, step: Step, vocabulary: Vocabulary) -> None:
@@ -45,7 +50,7 @@ class Generation:
             index=step.index, token_id=step.token_id, text=text, label=vocabulary.label(step.token_id), prompt=False,
             special=not vocabulary.piece(step.token_id), key=f"{self.id}.{step.index}",
             surprisal_bits=step.surprisal_bits, entropy_bits=step.entropy_bits, p_raw=2.0**-step.surprisal_bits,
-            p_final=_exp(step.logprob_final)))
+            p_final=math.exp(step.logprob_final)))
 
     def place(self, index: int) -> Place:
         """The place before token ``index``; ``len(steps)`` is the end. PlaygroundError (404) beyond it."""
@@ -62,33 +67,46 @@ class Generation:
     def delta(self, start: int, status: str = "", error: str = "") -> dict[str, Any]:
         """Tokens from ``start`` on, with their place, so that a lost message shows as a gap."""
         return {"generation": self.id, "at": start, "tokens": self.tokens[start:], "done": self.done,
-                "status": status, "error": error, "view_key": f"{self.id}.{len(self.steps)}" if self.done else ""}
+                "base": self.base, "status": status, "error": error,
+                "view_key": f"{self.id}.{len(self.steps)}" if self.done else ""}
+
+
+def forced_step(place: Place, token_id: int, rows: StepRows) -> Step:
+    """A token that a person chose instead of the dart, as a step: its figures are the model's own."""
+    assert rows.base is not None
+    p = max(float(rows.base.probs[token_id]), 1e-300)
+    entropy = rows.base.view["entropy_bits"]
+    return Step(index=rows.step, sample=0, token_id=token_id, text="", logprob_base=math.log(p), logprob_final=-math.inf,
+                entropy_bits=entropy, base_entropy_bits=entropy, surprisal_bits=-math.log2(p),
+                uniform=draw.uniform(rows.seed, 0, rows.step, draw.Purpose.DRAW), row_key=place.row_key,
+                negative_key=place.negative_key)
 
 
 async def deltas(engine: Engine, generation: Generation, stream: Stream) -> AsyncIterator[dict[str, Any]]:
     """The stream as at most 20 deltas a second, each overlapping the last; closing it cancels the request."""
     vocabulary = engine.model.backend.vocabulary
-    sent, last_s, started_s = 0, 0.0, 0.0
+    first = generation.base
+    sent, last_s, started_s = first, 0.0, 0.0
     try:
         if stream.position:
-            yield generation.delta(0, status=f"place {stream.position} in the queue")
+            yield generation.delta(first, status=f"place {stream.position} in the queue")
         async for item in _items(stream):
             if item is None:
-                yield generation.delta(max(0, sent - OVERLAP), _waiting(generation, stream, started_s))
+                yield generation.delta(max(first, sent - OVERLAP), _waiting(generation, stream, started_s))
                 continue
             if isinstance(item, Step):
                 generation.add(item, vocabulary)
                 started_s = started_s or time.perf_counter()
             if time.perf_counter() - last_s >= INTERVAL_S:
                 last_s = time.perf_counter()
-                yield generation.delta(max(0, sent - OVERLAP), _pace(generation, started_s))
+                yield generation.delta(max(first, sent - OVERLAP), _pace(generation, started_s))
                 sent = len(generation.tokens)
         generation.done = True
         done = stream.done
         error = done.message if done and done.reason == "error" else ""
         reason = {"eos": "ended by itself", "length": "length reached", "stop": "stop string",
                   "cancelled": "stopped", "error": "failed"}.get(done.reason if done else "", "")
-        yield generation.delta(max(0, sent - OVERLAP), f"{_pace(generation, started_s)} · {reason}", error)
+        yield generation.delta(max(first, sent - OVERLAP), f"{_pace(generation, started_s)} · {reason}", error)
     finally:
         generation.done = True
         stream.cancel()
@@ -129,7 +147,3 @@ def _pace(generation: Generation, started_s: float) -> str:
     if not started_s or elapsed <= 0 or count < 2:
         return f"{count} token" + ("" if count == 1 else "s")
     return f"{count} tokens · {(count - 1) / elapsed:.0f} a second"
-
-
-def _exp(log_probability: float) -> float:
-    return 2.718281828459045**log_probability

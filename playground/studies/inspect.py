@@ -125,6 +125,10 @@ class Inspector:
             place.negative_label, place.negative_is_text, engine.guidance_cost_ms if engine else None,
             self._base(place.row_key, prompt))
 
+    def missing(self, place: Place) -> bool:
+        """Whether the prompt's row of a place has left the store."""
+        return self._row(place.row_key) is None
+
     def _view(self, place: Place, knobs: Knobs, seed: int) -> PipelineView:
         if place.negative_ids is None:
             knobs = replace(knobs, scale=1.0)

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.charts import rank_plot, scale_plot, timeline
-from playground.engine import EngineHost, Request
+from playground.engine import EngineHost, Request, Step
+from playground.errors import PlaygroundError
 from playground.sampling import orders
 from playground.settings import Settings
 from playground.studies import prompts
 from playground.studies.first_view import PROMPT
-from playground.studies.generate import Generation, deltas
+from playground.studies.generate import Generation, deltas, forced_step
 from playground.studies.inspect import Inspector, Place, RowsMissing, prompt_tokens
 from playground.studies.pipeline import Knobs
+from playground.studies.prompts import EncodedPrompt
+from playground.studies.replay import replay
 from playground.studies.scale import scale_view
 from playground.studies.strip import Strip
 from playground.ui import asks
@@ -115,17 +118,47 @@ class Desk:
     async def generate(self, session: Session, body: Any) -> AsyncIterator[dict[str, Any]]:
         """Generate under the page's knobs; yields deltas. Closing it cancels the request."""
         body = asks.mapping(body)
-        prompt, knobs, seed = asks.prompt(body, self.settings.max_prompt_chars), asks.knobs(body), asks.seed(body)
+        knobs, seed = asks.knobs(body), asks.seed(body)
         length = asks.whole(body, "max_tokens", 64, 1, self.settings.max_tokens)
         stop, engine = asks.stops(body), self.host.engine
-        encoded = await self.inspector.on_worker(lambda: prompts.encode(prompt, engine.model))
+        kept: tuple[Step, ...] = ()
+        if body.get("continue") is not None:
+            encoded, seed, kept = await self._continued(session, asks.mapping(body["continue"]), seed)
+        else:
+            prompt = asks.prompt(body, self.settings.max_prompt_chars)
+            encoded = await self.inspector.on_worker(lambda: prompts.encode(prompt, engine.model))
         request = Request(encoded.prompt_ids, knobs.strip.chain, length, seed, encoded.negative_ids, knobs.scale,
-                          stop=stop, session=session.token)
+                          stop=stop, session=session.token, continued_ids=tuple(step.token_id for step in kept))
         stream = engine.submit(request)
         generation = Generation(stream.id, request, encoded)
+        for step in kept:
+            generation.add(step, engine.model.backend.vocabulary)
+        generation.base = min(len(kept), session.place_index(body["continue"]["key"])) if kept else 0
         session.add_generation(generation)
         async for delta in deltas(engine, generation, stream):
             yield delta
+
+    async def replay(self, session: Session, body: Any) -> dict[str, Any]:
+        """The first token of a text that its own darts would no longer draw under other knobs."""
+        body = asks.mapping(body)
+        generation = session.generation(asks.text(body, "generation"))
+        return dict(await replay(self.inspector, generation, asks.knobs(body), session.token))
+
+    async def _continued(self, session: Session, start: Any, seed: int) -> tuple[EncodedPrompt, int, tuple[Step, ...]]:
+        """What stands before a place, and the token forced there where one is: where a text goes on from."""
+        key = asks.text(start, "key")
+        place, kept = session.place(key), session.steps_before(key)
+        if place.negative_ids is None:
+            raise PlaygroundError("A text goes on only behind its prompt; to change the prompt, type it.")
+        seed = seed if place.seed is None else place.seed
+        if start.get("forced") is not None:
+            token = asks.whole(start, "forced", 0, 0, self.inspector.vocabulary.size - 1)
+            if self.inspector.missing(place):
+                await self.inspector.refill(place, session.token)
+            rows = await self.inspector.on_worker(lambda: self.inspector.rows(place, 1.0, seed))
+            kept = (*kept, forced_step(place, token, rows))
+        encoded = EncodedPrompt(place.prompt_ids, place.negative_ids, place.negative_label, place.negative_is_text, ())
+        return encoded, seed, kept
 
     def forget(self, session: Session) -> None:
         """End a session's work and drop its rows."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from playground.studies.first_view import PROMPT
 from playground.ui.knobs import Card, build_cards
 
 
@@ -26,98 +27,14 @@ class Page:
 def build_page(max_tokens: int) -> Page:
     """Lay the page out in the Gradio context that is open. ``max_tokens``: the longest generation on offer."""
     _node("pg-top")
-    with gr.Row(elem_id="pg-prompts", elem_classes=["pg-panelless"]):
-        with gr.Column(scale=5, min_width=260, elem_id="pg-prompt-column"):
-            gr.Textbox(
-                label="System prompt",
-                elem_id="system-prompt",
-                lines=1,
-                max_lines=4,
-                placeholder="Who the model should be (chat only)",
-                interactive=True,
-            )
-            gr.Textbox(
-                "The dragon flew over Paris, France, and the",
-                label="Prompt",
-                elem_id="prompt",
-                lines=2,
-                max_lines=8,
-                placeholder="Type the beginning of a text",
-                autofocus=True,
-                interactive=True,
-            )
-        with gr.Column(scale=3, min_width=220, elem_id="pg-negative-column"):
-            gr.Textbox(
-                label="Negative prompt · steer away from",
-                elem_id="negative-prompt",
-                lines=2,
-                max_lines=8,
-                placeholder="Empty: the prompt's last token alone",
-                interactive=True,
-            )
-        with gr.Column(scale=1, min_width=130, elem_id="pg-go-column"):
-            generate = gr.Button("Generate", variant="primary", elem_id="generate")
-            stop = gr.Button("Stop", elem_id="stop")
+    with gr.Row(elem_id="pg-prompts"):
+        generate, stop = _prompts(max_tokens)
     _node("pg-toolbar")
     _node("pg-examples")
-    with gr.Row(elem_id="pipeline", elem_classes=["pg-strip"]):
-        with gr.Column(elem_id="card-guidance", elem_classes=["pg-card", "pg-kind-guidance"], min_width=0):
-            _head("guidance")
-            gr.Checkbox(
-                True,
-                label="Guidance on",
-                elem_id="on-guidance",
-                elem_classes=["pg-switch"],
-                container=False,
-                min_width=0,
-                interactive=True,
-            )
-            gr.Slider(
-                -1,
-                7,
-                value=1,
-                step=0.05,
-                label="CFG scale",
-                elem_id="guidance-scale",
-                elem_classes=["pg-knob"],
-                min_width=0,
-                interactive=True,
-            )
+    with gr.Row(elem_id="pipeline"):
+        _guidance_card()
         cards = build_cards()
-        with gr.Column(elem_id="card-draw", elem_classes=["pg-card", "pg-kind-draw"], min_width=0):
-            _head("draw")
-            gr.Number(
-                7,
-                label="Seed",
-                elem_id="seed",
-                precision=0,
-                minimum=0,
-                maximum=2**53 - 1,
-                min_width=0,
-                elem_classes=["pg-field"],
-                interactive=True,
-            )
-            gr.Slider(
-                1,
-                max_tokens,
-                value=min(64, max_tokens),
-                step=1,
-                label="Length",
-                elem_id="max-tokens",
-                elem_classes=["pg-knob"],
-                min_width=0,
-                interactive=True,
-            )
-            gr.Textbox(
-                label="Stop strings",
-                elem_id="stop-strings",
-                lines=1,
-                placeholder="one a line",
-                max_lines=3,
-                min_width=0,
-                elem_classes=["pg-field"],
-                interactive=True,
-            )
+        _draw_card()
     _node("pg-sentence")
     with gr.Row(elem_id="pg-main"):
         with gr.Column(scale=6, min_width=300, elem_id="pg-left"):
@@ -126,14 +43,46 @@ def build_page(max_tokens: int) -> Page:
         with gr.Column(scale=5, min_width=300, elem_id="pg-right"):
             _node("pg-distribution-panel")
     _node("pg-inspector-panel")
-    stream = gr.HTML(
-        {},
-        html_template="<span></span>",
-        elem_id="pg-stream",
-        js_on_load="watch('value', () => window.PG && window.PG.receive(props.value));",
-    )
+    stream = gr.HTML({}, html_template="<span></span>", elem_id="pg-stream",
+                     js_on_load="watch('value', () => window.PG && window.PG.receive(props.value));")
     request = gr.JSON(visible=False)
     return Page(generate, stop, stream, request, cards)
+
+
+def _prompts(max_tokens: int) -> tuple[gr.Button, gr.Button]:
+    """The prompt boxes, the length of the text, and the two buttons. Everything is enabled from the start: Gradio
+    would otherwise switch off what no event of its own reads."""
+    with gr.Column(scale=5, min_width=260):
+        gr.Textbox(label="System prompt", elem_id="system-prompt", lines=1, max_lines=4, interactive=True,
+                   placeholder="Who the model should be (chat only)")
+        gr.Textbox(PROMPT, label="Prompt", elem_id="prompt", lines=2, max_lines=8, interactive=True, autofocus=True,
+                   placeholder="Type the beginning of a text")
+    with gr.Column(scale=3, min_width=220):
+        gr.Textbox(label="Negative prompt · steer away from", elem_id="negative-prompt", lines=2, max_lines=8,
+                   interactive=True, placeholder="Empty: the prompt's last token alone")
+    with gr.Column(scale=1, min_width=150, elem_id="pg-length-column"):
+        gr.Slider(1, max_tokens, value=min(64, max_tokens), step=1, label="Length", elem_id="max-tokens",
+                  elem_classes=["pg-knob"], min_width=0, interactive=True)
+        gr.Textbox(label="Stop strings", elem_id="stop-strings", lines=1, max_lines=3, placeholder="one a line",
+                   elem_classes=["pg-field"], min_width=0, interactive=True)
+    with gr.Column(scale=1, min_width=130, elem_id="pg-go-column"):
+        return gr.Button("Generate", variant="primary", elem_id="generate"), gr.Button("Stop", elem_id="stop")
+
+
+def _guidance_card() -> None:
+    with gr.Column(elem_id="card-guidance", elem_classes=["pg-card", "pg-kind-guidance"], min_width=0):
+        _head("guidance")
+        gr.Checkbox(True, label="Guidance on", elem_id="on-guidance", elem_classes=["pg-switch"], container=False,
+                    min_width=0, interactive=True)
+        gr.Slider(-1, 7, value=1, step=0.05, label="CFG scale", elem_id="guidance-scale", elem_classes=["pg-knob"],
+                  min_width=0, interactive=True)
+
+
+def _draw_card() -> None:
+    with gr.Column(elem_id="card-draw", elem_classes=["pg-card", "pg-kind-draw"], min_width=0):
+        _head("draw")
+        gr.Number(7, label="Seed", elem_id="seed", precision=0, minimum=0, maximum=2**53 - 1, min_width=0,
+                  elem_classes=["pg-field"], interactive=True)
 
 
 def _node(name: str) -> None:

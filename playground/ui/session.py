@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from playground.engine import Step
 from playground.errors import PlaygroundError
 from playground.studies.generate import Generation
 from playground.studies.inspect import Place
@@ -80,6 +81,15 @@ class Session:
             self.places.move_to_end(key)
             return self.places[key]
         raise PlaygroundError("This step is not known here (any more); type the prompt again.", status=404)
+
+    def place_index(self, key: str) -> int:
+        """How many generated tokens stand before a place: 3 for ``G.3``, 0 at the end of a prompt."""
+        return len(self.place(key).generated)
+
+    def steps_before(self, key: str) -> tuple[Step, ...]:
+        """The generated steps before a place, none where it stands at the end of a prompt."""
+        generation = self.generations.get(key.partition(".")[0])
+        return tuple(generation.steps[: self.place_index(key)]) if generation else ()
 
     def _whole(self, base: str) -> Place | None:
         if base in self.generations:
