@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ from playground.models.backend import Chunk
 from playground.sampling import Chain, guide
 from playground.sampling.draw import draw, uniform
 from playground.sampling.metrics import entropy_bits
-from tests.engine.wrappers import Wrapper, chain, finished, ids, run
+from tests.engine.wrappers import Wrapper, chain, finished, ids, run, toy
 
 CHAINS = [
     Chain(),
@@ -101,6 +103,32 @@ def test_the_newest_rows_of_a_stream_stay_and_those_looked_at(model: Model) -> N
         assert all(engine.store.get(step.negative_key or "") is not None for step in steps[-NUM_NEWEST:])
 
 
+def test_rows_are_copies_of_their_own() -> None:
+    """A view would keep the whole batch's logits alive, uncounted, and change where a backend reuses its memory."""
+
+    class Reusing(Wrapper):
+        buffer = torch.empty(200, Wrapper().vocabulary.size)
+
+        def forward(self, chunks: Sequence[Chunk]) -> Tensor:
+            logits = super().forward(chunks)
+            self.buffer.fill_(torch.nan)
+            self.buffer[: len(logits)] = logits
+            return self.buffer[: len(logits)]
+
+    request = Request((1, 2, 3), chain(temperature=1.5), 6, 3, num_samples=5, ignore_eos=True)
+    with Engine(toy(Reusing()), max_lanes=2) as engine, Engine(toy(Wrapper())) as other:
+        steps, _ = run(engine, request)
+        expected, _ = run(other, request)
+        assert {(s.sample, s.index, s.token_id) for s in steps} == {(s.sample, s.index, s.token_id) for s in expected}
+        for step in steps[-NUM_NEWEST:]:
+            row = engine.store.get(step.row_key)
+            assert row is not None and row.isfinite().all()
+            assert row.untyped_storage().nbytes() == 4 * row.numel()
+        engine.refill((1, 2, 3, 4), 1, ["a", "b"])
+        engine.next_logits("The")
+        assert torch.equal(row_of(engine, "a"), alone(engine.model, (1, 2)))
+
+
 def test_rows_nobody_wants_are_not_kept(model: Model) -> None:
     with Engine(model) as engine:
         run(engine, Request((1, 2), Chain(), 5, keep_rows=False, ignore_eos=True))
@@ -115,8 +143,9 @@ def test_the_store_keeps_to_its_budget_and_forgets_what_was_used_longest_ago() -
         if number >= 20:
             assert store.get("20") is not None
     assert [number for number in range(30) if store.get(str(number)) is not None] == list(range(20, 30))
+    assert store.get("20") is not None
     store.put({"30": torch.zeros(100)}, owner="b")
-    assert store.get("20") is None, "the least recently used goes first, looked at or not"
+    assert store.get("20") is not None and store.get("21") is None, "the least recently used goes, looked at or not"
     store.drop("a")
     assert (store.num_rows, store.num_bytes) == (1, 400)
     store.put({"30": torch.ones(100)}, owner="b")
@@ -130,7 +159,9 @@ def test_rows_that_have_left_are_read_again_by_one_pass(model: Model, backend: W
         with pytest.raises(PlaygroundError, match="refill"):
             engine.row(steps[10].row_key)
         num_calls = len(backend.calls)
-        stream = engine.submit(around(request, steps, 10))
+        reading = around(request, steps, 10)
+        assert all(len(span.token_ids) == span.wanted.stop for span in reading.spans), "no token more than needed"
+        stream = engine.submit(reading)
         assert finished(stream)[1].reason == "length"
         assert len(backend.calls) == num_calls + 1 and len(backend.calls[-1]) == 2
         assert sum(len(chunk.rows) for chunk in backend.calls[-1]) == 2 * 5, "a few steps around, and no others"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.engine import Engine, Request
+from playground.engine import Engine, Request, Step
 from playground.engine.pace import MIN_TOKENS, Pace, shares
 from playground.errors import PlaygroundError
 from playground.models import Model
@@ -69,6 +70,44 @@ def test_several_requests_of_several_samples_never_wait_for_each_other(model: Mo
         request = Request((1, 2), HOT, max_tokens=3, num_samples=4, ignore_eos=True)
         streams = [engine.submit(request) for _ in range(6)]
         assert all(len(finished(stream)[0]) == 12 for stream in streams)
+
+
+def test_slots_are_given_back_when_somebody_waits(backend: Wrapper) -> None:
+    """A request of many samples has grown into every lane; a newcomer gets in when a sample ends, not the last."""
+    gate = Gate()
+    backend.before = gate
+    with Engine(toy(backend), max_lanes=6) as engine:
+        many = engine.submit(Request((1,), HOT, max_tokens=4, num_samples=60, ignore_eos=True))
+        gate.reached.wait(WAIT_S)
+        few = engine.submit(Request((2,), HOT, max_tokens=4, num_samples=2, ignore_eos=True))
+        late = engine.submit(Request((3,), HOT, max_tokens=4, ignore_eos=True))
+        gate.open.set()
+        finished(late)
+        assert many.done is None and len(many.drain()) < 4 * 30
+        finished(few)
+
+
+def test_slots_are_given_back_when_the_last_samples_end(model: Model) -> None:
+    """One sample goes on for long; the lanes of those that have ended serve others meanwhile."""
+    ends = model.backend.vocabulary.eos_ids
+    slow = toy(Wrapper(lambda _: time.sleep(0.001)))
+    with Engine(slow, max_lanes=2) as engine:
+        request = Request((1, 2), HOT, max_tokens=1500, num_samples=2, seed=uneven_seed(model))
+        stream = engine.submit(request)
+        other = engine.submit(Request((3,), HOT, max_tokens=2, ignore_eos=True))
+        assert len(finished(other)[0]) == 2 and stream.done is None
+        assert any(item.token_id in ends for item in stream.drain() if isinstance(item, Step))
+
+
+def uneven_seed(model: Model) -> int:
+    """A seed of which one sample ends at once and the other not for long."""
+    with Engine(model) as engine:
+        for seed in range(1000):
+            steps, _ = run(engine, Request((1, 2), HOT, max_tokens=60, num_samples=2, seed=seed))
+            lengths = sorted(sum(step.sample == number for step in steps) for number in range(2))
+            if lengths[0] < 10 and lengths[1] == 60:
+                return seed
+    raise AssertionError("no such seed")
 
 
 def test_the_queue_holds_256_and_says_when_it_is_full() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from playground.errors import PlaygroundError
 from playground.models import Model
 from playground.models.backend import Message
 from playground.sampling import Chain
-from tests.engine.wrappers import GREEDY, Broken, Wrapper, chain, ids, run, until
+from tests.engine.wrappers import GREEDY, Broken, Wrapper, chain, ids, run, toy, until
 
 
 def test_generate_gives_the_steps_of_the_request(model: Model) -> None:
@@ -53,12 +54,14 @@ def test_temperature_zero_is_greedy(model: Model) -> None:
     assert len(texts) == 1 and first.token_id == int(row.argmax())
 
 
-def test_leaving_generate_early_frees_the_lanes(model: Model, backend: Wrapper) -> None:
-    with Engine(model) as engine:
+def test_leaving_generate_early_frees_the_lanes() -> None:
+    backend = Wrapper(lambda _: time.sleep(0.001))
+    with Engine(toy(backend)) as engine:
         steps = engine.generate("Once upon", max_tokens=1500, ignore_eos=True)
         next(steps)
         steps.close()  # type: ignore[attr-defined]
         until(lambda: not backend.lanes)
+    assert len(backend.calls) < 1000
 
 
 def test_a_failed_text_raises(model: Model) -> None:
