@@ -23,11 +23,22 @@ def main() -> None:
     from playground.ui.session import Sessions
 
     def make(progress: Progress) -> Engine:
-        model = load_model(settings.model, backend=settings.backend, device=settings.device, dtype=settings.dtype,
-                           cache_dir=settings.cache_path, progress=progress)
-        engine = Engine(model, num_threads=settings.num_threads or None, max_lanes=settings.max_lanes,
-                        kv_budget_mb=settings.kv_budget_mb, store_budget_mb=settings.store_budget_mb,
-                        max_queue=settings.max_queue)
+        model = load_model(
+            settings.model,
+            backend=settings.backend,
+            device=settings.device,
+            dtype=settings.dtype,
+            cache_dir=settings.cache_path,
+            progress=progress,
+        )
+        engine = Engine(
+            model,
+            num_threads=settings.num_threads or None,
+            max_lanes=settings.max_lanes,
+            kv_budget_mb=settings.kv_budget_mb,
+            store_budget_mb=settings.store_budget_mb,
+            max_queue=settings.max_queue,
+        )
         warm_up(engine)
         return engine
 

@@ -29,11 +29,17 @@ class Settings:
     host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in")
     port: int = setting(7860, "port to listen on", low=0)
     model: str = setting("default", "default, a hub id, a local folder (safetensors or GGUF) or a .gguf file")
-    backend: str = setting("transformers", "what runs the model; toy is a tiny deterministic one for tests and demos",
-                           choices=("transformers", "toy"))
+    backend: str = setting(
+        "transformers",
+        "what runs the model; toy is a tiny deterministic one for tests and demos",
+        choices=("transformers", "toy"),
+    )
     device: str = setting("auto", "where the weights go: auto, cpu, cuda, cuda:1, ...")
-    dtype: str = setting("auto", "precision of the weights; auto is bfloat16 on a GPU and float32 on a CPU",
-                         choices=("auto", "float32", "bfloat16", "float16"))
+    dtype: str = setting(
+        "auto",
+        "precision of the weights; auto is bfloat16 on a GPU and float32 on a CPU",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
     cache_dir: str = setting("~/.cache/decoding-playground", "where the converted default model is kept")
     num_threads: int = setting(0, "torch threads of the engine; 0 leaves it to torch", low=0)
     max_lanes: int = setting(64, "sequences in one forward pass (a request with guidance takes two)", low=2)
@@ -53,13 +59,18 @@ class Settings:
         """
         environment = os.environ if environment is None else environment
         parser = argparse.ArgumentParser(
-            prog="python app.py", description="The Decoding Playground: see and steer how a language model picks "
-            "its next token.", formatter_class=lambda prog: argparse.HelpFormatter(prog, 34, 110))
+            prog="python app.py",
+            description="The Decoding Playground: see and steer how a language model picks its next token.",
+            formatter_class=lambda prog: argparse.HelpFormatter(prog, 34, 110),
+        )
         for spec in fields(cls):
             flag, variable = flag_of(spec.name), variable_of(spec.name)
             words = f"{spec.metadata['meaning']} [{variable}; default {spec.default}]".replace("%", "%%")
-            shape: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if isinstance(spec.default, bool) else {
-                "metavar": spec.name.upper()}
+            shape: dict[str, Any] = (
+                {"action": argparse.BooleanOptionalAction}
+                if isinstance(spec.default, bool)
+                else {"metavar": spec.name.upper()}
+            )
             parser.add_argument(flag, dest=spec.name, default=None, help=words, **shape)
         given = vars(parser.parse_args(list(arguments)))
         values: dict[str, Any] = {}

@@ -9,20 +9,43 @@ from pathlib import Path
 from typing import Any
 
 PROMPT, NEGATIVE, FINAL, CUT, ENTROPY, SURPRISAL, INK, GRID = (
-    "var(--pg-raw)", "var(--pg-negative)", "var(--pg-final)", "var(--pg-cut)", "var(--pg-entropy)",
-    "var(--pg-surprisal)", "var(--pg-ink)", "var(--pg-line)")
+    "var(--pg-raw)",
+    "var(--pg-negative)",
+    "var(--pg-final)",
+    "var(--pg-cut)",
+    "var(--pg-entropy)",
+    "var(--pg-surprisal)",
+    "var(--pg-ink)",
+    "var(--pg-line)",
+)
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
     """A quiet axis; ranges are always fixed by the caller, so that nothing jumps while a knob moves."""
-    return {"title": {"text": title, "font": {"size": 11}}, "gridcolor": GRID, "zeroline": False, "fixedrange": True,
-            "tickfont": {"size": 10}, "color": INK, **more}
+    return {
+        "title": {"text": title, "font": {"size": 11}},
+        "gridcolor": GRID,
+        "zeroline": False,
+        "fixedrange": True,
+        "tickfont": {"size": 10},
+        "color": INK,
+        **more,
+    }
 
 
 def layout(x: dict[str, Any], y: dict[str, Any], height: int, **more: Any) -> dict[str, Any]:
-    return {"height": height, "margin": {"l": 46, "r": 12, "t": 10, "b": 36, "autoexpand": False},
-            "xaxis": x, "yaxis": y, "showlegend": False, "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)", "uirevision": "kept", "font": {"color": INK}, **more}
+    return {
+        "height": height,
+        "margin": {"l": 46, "r": 12, "t": 10, "b": 36, "autoexpand": False},
+        "xaxis": x,
+        "yaxis": y,
+        "showlegend": False,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "uirevision": "kept",
+        "font": {"color": INK},
+        **more,
+    }
 
 
 def escaped(text: str) -> str:

@@ -28,16 +28,28 @@ def figure(view: PipelineView) -> dict[str, Any]:
             shapes.append(line)
             notes.append(_note(stage, line))
     top = max(ranks)
-    return {"data": curves, "layout": layout(
-        axis("rank in the model's own order", type="log", range=[0, _log10(top)]),
-        axis("probability", type="log", range=[LOWEST, 0.1], exponentformat="power", dtick=2), 420,
-        shapes=shapes, annotations=notes)}
+    return {
+        "data": curves,
+        "layout": layout(
+            axis("rank in the model's own order", type="log", range=[0, _log10(top)]),
+            axis("probability", type="log", range=[LOWEST, 0.1], exponentformat="power", dtick=2),
+            420,
+            shapes=shapes,
+            annotations=notes,
+        ),
+    }
 
 
 def _curve(name: str, ranks: list[int], log10_p: list[Any], colour: str, width: float) -> dict[str, Any]:
-    return {"type": "scatter", "mode": "lines", "name": name, "x": ranks,
-            "y": [None if value is None else 10.0**value for value in log10_p],
-            "line": {"color": colour, "width": width}, "hovertemplate": f"{name}: rank %{{x}}, p %{{y:.3g}}<extra></extra>"}
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": ranks,
+        "y": [None if value is None else 10.0**value for value in log10_p],
+        "line": {"color": colour, "width": width},
+        "hovertemplate": f"{name}: rank %{{x}}, p %{{y:.3g}}<extra></extra>",
+    }
 
 
 def _threshold(stage: StageView) -> dict[str, Any] | None:

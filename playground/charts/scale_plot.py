@@ -20,16 +20,48 @@ def figure(view: ScaleView) -> dict[str, Any]:
     curves, notes = [], []
     for number, curve in enumerate(view["curves"]):
         text, colour = escaped(curve["text"]), PALETTE[number % len(PALETTE)]
-        curves.append({"type": "scatter", "mode": "lines", "x": view["scales"], "y": curve["p"], "name": text,
-                       "line": {"color": colour, "width": 1.8, "dash": DASHES[number % len(DASHES)]},
-                       "hovertemplate": f"{text}: p %{{y:.3g}} at scale %{{x:.2f}}<extra></extra>"})
+        curves.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": view["scales"],
+                "y": curve["p"],
+                "name": text,
+                "line": {"color": colour, "width": 1.8, "dash": DASHES[number % len(DASHES)]},
+                "hovertemplate": f"{text}: p %{{y:.3g}} at scale %{{x:.2f}}<extra></extra>",
+            }
+        )
         peak = max(range(len(curve["p"])), key=curve["p"].__getitem__)
-        notes.append({"x": view["scales"][peak], "y": curve["p"][peak], "text": text, "showarrow": False,
-                      "yanchor": "bottom", "font": {"size": 10, "color": colour}})
-    lines = [{"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1,
-              "line": {"color": colour, "width": 1.4, "dash": dash}}
-             for at, colour, dash in ((1.0, GRID, "solid"), (view["scale"], NEGATIVE, "dot"))]
+        notes.append(
+            {
+                "x": view["scales"][peak],
+                "y": curve["p"][peak],
+                "text": text,
+                "showarrow": False,
+                "yanchor": "bottom",
+                "font": {"size": 10, "color": colour},
+            }
+        )
+    lines = [
+        {
+            "type": "line",
+            "x0": at,
+            "x1": at,
+            "yref": "paper",
+            "y0": 0,
+            "y1": 1,
+            "line": {"color": colour, "width": 1.4, "dash": dash},
+        }
+        for at, colour, dash in ((1.0, GRID, "solid"), (view["scale"], NEGATIVE, "dot"))
+    ]
     top = max((max(curve["p"]) for curve in view["curves"]), default=1.0)
-    return {"data": curves, "layout": layout(
-        axis("guidance scale (1 = off)", range=[view["scales"][0], view["scales"][-1]]),
-        axis("probability", range=[0, min(1.05, top * 1.15)]), 300, shapes=lines, annotations=notes)}
+    return {
+        "data": curves,
+        "layout": layout(
+            axis("guidance scale (1 = off)", range=[view["scales"][0], view["scales"][-1]]),
+            axis("probability", range=[0, min(1.05, top * 1.15)]),
+            300,
+            shapes=lines,
+            annotations=notes,
+        ),
+    }

@@ -21,11 +21,31 @@ def figure(tokens: Sequence[TokenView]) -> dict[str, Any]:
     labels = [escaped(token["label"]) for token in tokens]
     return {
         "data": [
-            {"type": "bar", "x": steps, "y": surprisal, "marker": {"color": SURPRISAL}, "name": "surprisal",
-             "text": labels, "textposition": "none", "hovertemplate": "%{text}: surprisal %{y:.1f} bits<extra></extra>"},
-            {"type": "scatter", "mode": "lines", "x": steps, "y": entropy, "line": {"color": ENTROPY, "width": 1.6},
-             "name": "entropy", "text": labels, "hovertemplate": "%{text}: entropy %{y:.1f} bits<extra></extra>"},
+            {
+                "type": "bar",
+                "x": steps,
+                "y": surprisal,
+                "marker": {"color": SURPRISAL},
+                "name": "surprisal",
+                "text": labels,
+                "textposition": "none",
+                "hovertemplate": "%{text}: surprisal %{y:.1f} bits<extra></extra>",
+            },
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": steps,
+                "y": entropy,
+                "line": {"color": ENTROPY, "width": 1.6},
+                "name": "entropy",
+                "text": labels,
+                "hovertemplate": "%{text}: entropy %{y:.1f} bits<extra></extra>",
+            },
         ],
-        "layout": layout(axis("step", range=[-0.6, max(23.5, len(tokens) - 0.4)], showgrid=False),
-                         axis("bits", range=[0, top], nticks=4), 130, bargap=0.25),
+        "layout": layout(
+            axis("step", range=[-0.6, max(23.5, len(tokens) - 0.4)], showgrid=False),
+            axis("bits", range=[0, top], nticks=4),
+            130,
+            bargap=0.25,
+        ),
     }

@@ -50,8 +50,11 @@ class EngineHost:
             return engine
         if self._status.state == "failed":
             raise PlaygroundError(self._status.message, status=503)
-        raise PlaygroundError(f"The model is still loading ({self._status.fraction:.0%}: {self._status.message}). "
-                              "The knobs already work on the picture you see.", status=503)
+        raise PlaygroundError(
+            f"The model is still loading ({self._status.fraction:.0%}: {self._status.message}). "
+            "The knobs already work on the picture you see.",
+            status=503,
+        )
 
     def start(self) -> None:
         self._thread.start()
@@ -73,8 +76,12 @@ class EngineHost:
         except PlaygroundError as error:
             self._status = HostStatus("failed", 0.0, str(error))
         except Exception as error:  # whatever a model's code raises must reach the page, not kill a thread silently
-            self._status = HostStatus("failed", 0.0, f"The model could not be loaded: {type(error).__name__}: {error}. "
-                                      "See the server's console, or start with another --model.")
+            self._status = HostStatus(
+                "failed",
+                0.0,
+                f"The model could not be loaded: {type(error).__name__}: {error}. "
+                "See the server's console, or start with another --model.",
+            )
             raise
         else:
             self._engine = engine

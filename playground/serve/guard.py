@@ -18,24 +18,45 @@ from playground.errors import UNFORESEEN
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
-GRADIO_ROUTES = frozenset({"api", "app_id", "call", "cancel", "heartbeat", "info", "login_check", "openapi.json",
-                           "queue", "reset", "run", "startup-events", "theme.css"})
+GRADIO_ROUTES = frozenset(
+    {
+        "api",
+        "app_id",
+        "call",
+        "cancel",
+        "heartbeat",
+        "info",
+        "login_check",
+        "openapi.json",
+        "queue",
+        "reset",
+        "run",
+        "startup-events",
+        "theme.css",
+    }
+)
 """What page and clients use under /gradio_api/. The rest (uploads, deep links, the file proxy) would let strangers
 write to this machine's disk or read from it, and this app has no use for it."""
-CONTENT_SECURITY_POLICY = "; ".join((
-    "default-src 'self'",
-    "script-src 'self' 'unsafe-inline' 'unsafe-eval'",  # Gradio's components are functions made from text
-    "style-src 'self' 'unsafe-inline'",
-    "img-src 'self' data: blob:",
-    "font-src 'self' data:",
-    "connect-src 'self'",
-    "worker-src 'self' blob:",
-    "object-src 'none'",
-    "base-uri 'self'",
-    "frame-ancestors 'self' https://huggingface.co https://*.hf.space",
-))
-HEADERS = {"content-security-policy": CONTENT_SECURITY_POLICY, "x-content-type-options": "nosniff",
-           "referrer-policy": "no-referrer", "permissions-policy": "camera=(), microphone=(), geolocation=()"}
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",  # Gradio's components are functions made from text
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self'",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "frame-ancestors 'self' https://huggingface.co https://*.hf.space",
+    )
+)
+HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
 
 
 class Guard:
@@ -86,8 +107,13 @@ def _refusal(path: str, headers: Mapping[bytes, bytes]) -> JSONResponse | None:
     if not declared.isdigit() or int(declared) > MAX_BODY_BYTES:
         return _too_large()
     if "/pg/v1/" in path and is_foreign(headers):
-        return JSONResponse({"error": "Another site's page may not use this one's routes; programs use the API "
-                                      "endpoints next_token and generate."}, 403)
+        return JSONResponse(
+            {
+                "error": "Another site's page may not use this one's routes; programs use the API "
+                "endpoints next_token and generate."
+            },
+            403,
+        )
     gradio_route = path.partition("/gradio_api/")[2].partition("/")[0]
     if gradio_route and gradio_route not in GRADIO_ROUTES:
         return JSONResponse({"error": "This app has no such route; /gradio_api/info lists its endpoints."}, 404)

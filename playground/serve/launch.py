@@ -42,18 +42,34 @@ def launch(desk: Desk, settings: Settings, close: Callable[[], None], block: boo
     async def plotly(request: Request) -> FileResponse:
         return FileResponse(library_path(), media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
 
-    own: list[Any] = [*routes(desk), Route("/pg/vendor/plotly.min.js", plotly),
-                      Mount("/pg/assets", StaticFiles(directory=ASSETS))]
+    own: list[Any] = [
+        *routes(desk),
+        Route("/pg/vendor/plotly.min.js", plotly),
+        Mount("/pg/assets", StaticFiles(directory=ASSETS)),
+    ]
     if block:
         # The server runs in a thread of its own: a plain SIGTERM would end the process without closing the engine.
         signal.signal(signal.SIGTERM, _interrupt)
     try:
         demo.launch(
-            server_name=settings.host, server_port=settings.port or None, share=False, ssr_mode=False, quiet=True,
-            show_error=False, run_history=False, enable_monitoring=False, max_file_size="1kb", pwa=False,
-            state_session_capacity=settings.max_sessions, footer_links=["api"], theme=theme(), head=HEAD,
-            favicon_path=ASSETS / "icons" / "favicon.svg", prevent_thread_lock=True,
-            app_kwargs={"routes": own, "middleware": [Middleware(Guard)]})
+            server_name=settings.host,
+            server_port=settings.port or None,
+            share=False,
+            ssr_mode=False,
+            quiet=True,
+            show_error=False,
+            run_history=False,
+            enable_monitoring=False,
+            max_file_size="1kb",
+            pwa=False,
+            state_session_capacity=settings.max_sessions,
+            footer_links=["api"],
+            theme=theme(),
+            head=HEAD,
+            favicon_path=ASSETS / "icons" / "favicon.svg",
+            prevent_thread_lock=True,
+            app_kwargs={"routes": own, "middleware": [Middleware(Guard)]},
+        )
         print(f"Decoding Playground: {demo.local_url}", flush=True)
         if block:
             demo.block_thread()

@@ -72,12 +72,16 @@ def routes(desk: Desk) -> list[BaseRoute]:
         raise PlaygroundError("There is no such route; playground/serve/routes.py lists them.", status=404)
 
     return [
-        _route("/pg/v1/session", open_session, "POST"), _route("/pg/v1/status", status, "GET"),
-        _route("/pg/v1/next", next_view, "POST"), _route("/pg/v1/trace", trace, "POST"),
-        _route("/pg/v1/scale", scale, "POST"), _route("/pg/v1/replay", replay, "POST"),
+        _route("/pg/v1/session", open_session, "POST"),
+        _route("/pg/v1/status", status, "GET"),
+        _route("/pg/v1/next", next_view, "POST"),
+        _route("/pg/v1/trace", trace, "POST"),
+        _route("/pg/v1/scale", scale, "POST"),
+        _route("/pg/v1/replay", replay, "POST"),
         _route("/pg/v1/steps/{key}", step, "GET"),
         _route("/pg/v1/generations/{id}", generation, "GET"),
-        _route("/pg/v1/generations/{id}/timeline", timeline, "GET"), _route("/healthz", health, "GET"),
+        _route("/pg/v1/generations/{id}/timeline", timeline, "GET"),
+        _route("/healthz", health, "GET"),
         _route("/pg/v1/{rest:path}", nothing, "GET", "POST"),
     ]
 

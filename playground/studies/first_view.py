@@ -51,8 +51,13 @@ def load(path: Path = FILE) -> FirstView | None:
     with np.load(path, allow_pickle=False) as stored:
         labels = stored["labels"].tobytes().decode().split("\0")
         pieces = stored["pieces"].tobytes().decode().split("\0")
-        return FirstView(tuple(int(i) for i in stored["prompt_ids"]), torch.from_numpy(stored["prompt"]),
-                         torch.from_numpy(stored["negative"]), tuple(labels), tuple(piece.encode() for piece in pieces))
+        return FirstView(
+            tuple(int(i) for i in stored["prompt_ids"]),
+            torch.from_numpy(stored["prompt"]),
+            torch.from_numpy(stored["negative"]),
+            tuple(labels),
+            tuple(piece.encode() for piece in pieces),
+        )
 
 
 def compute(model: Model) -> FirstView:
@@ -64,9 +69,13 @@ def compute(model: Model) -> FirstView:
     rows = backend.forward([Chunk(0, prompt_ids), Chunk(1, prompt_ids[-1:])])
     for lane in (0, 1):
         backend.release(lane)
-    return FirstView(prompt_ids, rows[0].clone(), rows[1].clone(),
-                     tuple(vocabulary.label(token) for token in range(vocabulary.size)),
-                     tuple(vocabulary.piece(token) for token in prompt_ids))
+    return FirstView(
+        prompt_ids,
+        rows[0].clone(),
+        rows[1].clone(),
+        tuple(vocabulary.label(token) for token in range(vocabulary.size)),
+        tuple(vocabulary.piece(token) for token in prompt_ids),
+    )
 
 
 def save(view: FirstView, path: Path = FILE) -> None:
@@ -77,8 +86,14 @@ def save(view: FirstView, path: Path = FILE) -> None:
         return np.frombuffer("\0".join(parts).encode(), np.uint8)
 
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, prompt_ids=np.array(view.prompt_ids), prompt=view.prompt.numpy(),
-                        negative=view.negative.numpy(), labels=text(view.labels), pieces=text([piece.decode() for piece in view.pieces]))
+    np.savez_compressed(
+        buffer,
+        prompt_ids=np.array(view.prompt_ids),
+        prompt=view.prompt.numpy(),
+        negative=view.negative.numpy(),
+        labels=text(view.labels),
+        pieces=text([piece.decode() for piece in view.pieces]),
+    )
     path.write_bytes(buffer.getvalue())
 
 

@@ -46,11 +46,21 @@ class Generation:
         """Append one step; its text is what it completes, so that the pieces join to the text."""
         text = self._decoder.decode(vocabulary.piece(step.token_id))
         self.steps.append(step)
-        self.tokens.append(TokenView(
-            index=step.index, token_id=step.token_id, text=text, label=vocabulary.label(step.token_id), prompt=False,
-            special=not vocabulary.piece(step.token_id), key=f"{self.id}.{step.index}",
-            surprisal_bits=step.surprisal_bits, entropy_bits=step.entropy_bits, p_raw=2.0**-step.surprisal_bits,
-            p_final=math.exp(step.logprob_final)))
+        self.tokens.append(
+            TokenView(
+                index=step.index,
+                token_id=step.token_id,
+                text=text,
+                label=vocabulary.label(step.token_id),
+                prompt=False,
+                special=not vocabulary.piece(step.token_id),
+                key=f"{self.id}.{step.index}",
+                surprisal_bits=step.surprisal_bits,
+                entropy_bits=step.entropy_bits,
+                p_raw=2.0**-step.surprisal_bits,
+                p_final=math.exp(step.logprob_final),
+            )
+        )
 
     def place(self, index: int) -> Place:
         """The place before token ``index``; ``len(steps)`` is the end. PlaygroundError (404) beyond it."""
@@ -59,16 +69,32 @@ class Generation:
         chosen = self.steps[index].token_id if index < len(self.steps) else None
         row_key = self.steps[index].row_key if index < len(self.steps) else f"{self.id}-end-{index}"
         negative_key = self.steps[index].negative_key if index < len(self.steps) else None
-        return Place(f"{self.id}.{index}", self.request.prompt_ids, row_key, self.encoded.negative_ids,
-                     negative_key or f"{row_key}-negative", self.encoded.negative_label,
-                     self.encoded.negative_is_text, tuple(step.token_id for step in self.steps[:index]),
-                     self.request.seed, chosen, at_end=chosen is None)
+        return Place(
+            f"{self.id}.{index}",
+            self.request.prompt_ids,
+            row_key,
+            self.encoded.negative_ids,
+            negative_key or f"{row_key}-negative",
+            self.encoded.negative_label,
+            self.encoded.negative_is_text,
+            tuple(step.token_id for step in self.steps[:index]),
+            self.request.seed,
+            chosen,
+            at_end=chosen is None,
+        )
 
     def delta(self, start: int, status: str = "", error: str = "") -> dict[str, Any]:
         """Tokens from ``start`` on, with their place, so that a lost message shows as a gap."""
-        return {"generation": self.id, "at": start, "tokens": self.tokens[start:], "done": self.done,
-                "base": self.base, "status": status, "error": error,
-                "view_key": f"{self.id}.{len(self.steps)}" if self.done else ""}
+        return {
+            "generation": self.id,
+            "at": start,
+            "tokens": self.tokens[start:],
+            "done": self.done,
+            "base": self.base,
+            "status": status,
+            "error": error,
+            "view_key": f"{self.id}.{len(self.steps)}" if self.done else "",
+        }
 
 
 def forced_step(place: Place, token_id: int, rows: StepRows) -> Step:
@@ -76,10 +102,20 @@ def forced_step(place: Place, token_id: int, rows: StepRows) -> Step:
     assert rows.base is not None
     p = max(float(rows.base.probs[token_id]), 1e-300)
     entropy = rows.base.view["entropy_bits"]
-    return Step(index=rows.step, sample=0, token_id=token_id, text="", logprob_base=math.log(p), logprob_final=-math.inf,
-                entropy_bits=entropy, base_entropy_bits=entropy, surprisal_bits=-math.log2(p),
-                uniform=draw.uniform(rows.seed, 0, rows.step, draw.Purpose.DRAW), row_key=place.row_key,
-                negative_key=place.negative_key)
+    return Step(
+        index=rows.step,
+        sample=0,
+        token_id=token_id,
+        text="",
+        logprob_base=math.log(p),
+        logprob_final=-math.inf,
+        entropy_bits=entropy,
+        base_entropy_bits=entropy,
+        surprisal_bits=-math.log2(p),
+        uniform=draw.uniform(rows.seed, 0, rows.step, draw.Purpose.DRAW),
+        row_key=place.row_key,
+        negative_key=place.negative_key,
+    )
 
 
 async def deltas(engine: Engine, generation: Generation, stream: Stream) -> AsyncIterator[dict[str, Any]]:
@@ -104,8 +140,13 @@ async def deltas(engine: Engine, generation: Generation, stream: Stream) -> Asyn
         generation.done = True
         done = stream.done
         error = done.message if done and done.reason == "error" else ""
-        reason = {"eos": "ended by itself", "length": "length reached", "stop": "stop string",
-                  "cancelled": "stopped", "error": "failed"}.get(done.reason if done else "", "")
+        reason = {
+            "eos": "ended by itself",
+            "length": "length reached",
+            "stop": "stop string",
+            "cancelled": "stopped",
+            "error": "failed",
+        }.get(done.reason if done else "", "")
         yield generation.delta(max(first, sent - OVERLAP), f"{_pace(generation, started_s)} · {reason}", error)
     finally:
         generation.done = True

@@ -79,8 +79,15 @@ class Inspector:
     async def next(self, encoded: EncodedPrompt, session: str) -> Place:
         """Run the model once on both branches of a prompt; the place after its last token."""
         key = secrets.token_hex(16)
-        place = Place(key, encoded.prompt_ids, f"{key}:prompt", encoded.negative_ids, f"{key}:negative",
-                      encoded.negative_label, encoded.negative_is_text)
+        place = Place(
+            key,
+            encoded.prompt_ids,
+            f"{key}:prompt",
+            encoded.negative_ids,
+            f"{key}:negative",
+            encoded.negative_label,
+            encoded.negative_is_text,
+        )
         await self.refill(place, session)
         return place
 
@@ -119,11 +126,22 @@ class Inspector:
             title = "…" + title
         engine = self.host.engine if self.host.status.state == "ready" else None
         return StepRows(
-            place.key, prompt, negative, torch.tensor(place.history), len(place.prompt_ids), len(place.generated),
-            title.replace("␣", " "), seed if place.seed is None else place.seed, place.at_end,
-            bool(engine and place.generated and engine.store.is_recomputed(place.row_key)), place.chosen,
-            place.negative_label, place.negative_is_text, engine.guidance_cost_ms if engine else None,
-            self._base(place.row_key, prompt))
+            place.key,
+            prompt,
+            negative,
+            torch.tensor(place.history),
+            len(place.prompt_ids),
+            len(place.generated),
+            title.replace("␣", " "),
+            seed if place.seed is None else place.seed,
+            place.at_end,
+            bool(engine and place.generated and engine.store.is_recomputed(place.row_key)),
+            place.chosen,
+            place.negative_label,
+            place.negative_is_text,
+            engine.guidance_cost_ms if engine else None,
+            self._base(place.row_key, prompt),
+        )
 
     def missing(self, place: Place) -> bool:
         """Whether the prompt's row of a place has left the store."""
@@ -165,10 +183,22 @@ async def run(engine: Engine, work: Any) -> None:
 def prompt_tokens(place: Place, vocabulary: Any) -> list[TokenView]:
     """The prompt's tokens as the text panel shows them; each opens the distribution it was chosen from."""
     texts = token_texts([vocabulary.piece(token) for token in place.prompt_ids])
-    return [TokenView(index=index, token_id=token, text=text, label=vocabulary.label(token), prompt=True,
-                      special=not vocabulary.piece(token), key=f"{place.key}@{index}" if index else "",
-                      surprisal_bits=None, entropy_bits=None, p_raw=None, p_final=None)
-            for index, (token, text) in enumerate(zip(place.prompt_ids, texts, strict=True))]
+    return [
+        TokenView(
+            index=index,
+            token_id=token,
+            text=text,
+            label=vocabulary.label(token),
+            prompt=True,
+            special=not vocabulary.piece(token),
+            key=f"{place.key}@{index}" if index else "",
+            surprisal_bits=None,
+            entropy_bits=None,
+            p_raw=None,
+            p_final=None,
+        )
+        for index, (token, text) in enumerate(zip(place.prompt_ids, texts, strict=True))
+    ]
 
 
 def token_texts(pieces: list[bytes]) -> list[str]:

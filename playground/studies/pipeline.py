@@ -112,12 +112,25 @@ def pipeline_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> Pipel
     stages = scene.stages()
     dart = scene.dart()
     view = PipelineView(
-        version=VIEW_VERSION, key=rows.key, title=rows.title, at_end=rows.at_end, recomputed=rows.recomputed,
-        vocabulary_size=len(p_raw), ranks=scene.ranks.tolist(), base=base.view, guided=scene.guided_view,
-        final=scene.final_view(), kept_mass=float(p_raw[scene.alive].sum()), stages=stages,
-        rows=scene.rows_shown(dart["token_id"]), others=OthersView(count=0, p_raw=0.0, p_final=0.0), dart=dart,
+        version=VIEW_VERSION,
+        key=rows.key,
+        title=rows.title,
+        at_end=rows.at_end,
+        recomputed=rows.recomputed,
+        vocabulary_size=len(p_raw),
+        ranks=scene.ranks.tolist(),
+        base=base.view,
+        guided=scene.guided_view,
+        final=scene.final_view(),
+        kept_mass=float(p_raw[scene.alive].sum()),
+        stages=stages,
+        rows=scene.rows_shown(dart["token_id"]),
+        others=OthersView(count=0, p_raw=0.0, p_final=0.0),
+        dart=dart,
         guidance=guidance_view(rows, knobs.scale, p_raw, scene.p_guided, scene.shown, vocabulary),
-        sentence=[], cost_ms=0.0)
+        sentence=[],
+        cost_ms=0.0,
+    )
     view["others"] = _others(view["rows"], p_raw, scene.p_final)
     view["sentence"] = sentence(view)
     view["cost_ms"] = round((time.perf_counter() - started) * 1000, 2)
@@ -141,8 +154,11 @@ class _Scene:
         self.ranks = rank_axis(len(self.p_raw))
         self.shown = self.base.order[self.ranks - 1]
         bits = self.trace.base_entropy_bits
-        self.guided_view = self.base.view if self.p_guided is self.p_raw else BaseView(
-            support=int((self.p_guided > 0).sum()), choices=2.0**bits, entropy_bits=bits)
+        self.guided_view = (
+            self.base.view
+            if self.p_guided is self.p_raw
+            else BaseView(support=int((self.p_guided > 0).sum()), choices=2.0**bits, entropy_bits=bits)
+        )
         self.removed_by = np.asarray(self.trace.removed_by)
         self.alive = self.removed_by == ALIVE
         self.leaving: list[NDArray[np.float64]] = []  # what leaves each card, guidance first; filled by stages()
@@ -159,8 +175,9 @@ class _Scene:
                 traced = self.trace.stages[number]
                 leaving = np.asarray(traced.probs)
                 survivors = alive & (self.removed_by != number)
-                after = BaseView(support=traced.support, choices=traced.effective_choices,
-                                 entropy_bits=traced.entropy_bits)
+                after = BaseView(
+                    support=traced.support, choices=traced.effective_choices, entropy_bits=traced.entropy_bits
+                )
                 number += 1
             views.append(self._stage(stage.id, traced, arriving, leaving, alive, survivors, before, after))
             self.leaving.append(leaving)
@@ -175,28 +192,66 @@ class _Scene:
         arriving = self.curve(self.p_raw, everyone)
         self.leaving.append(self.p_guided)
         return StageView(
-            id="guidance", name="guidance", title="Guidance", kind="guidance", on=on, params={"scale": self.knobs.scale},
-            before=arriving, after=self.curve(self.p_guided, everyone) if on else arriving, cumulative=[],
-            support_before=before["support"], support=after["support"], choices_before=before["choices"],
-            choices=after["choices"], entropy_before_bits=before["entropy_bits"], entropy_bits=after["entropy_bits"],
-            kept_mass=1.0, kl_bits=self._guidance_kl() if on else 0.0, mass_alive=1.0, cut=_cut(Cut()), note="")
+            id="guidance",
+            name="guidance",
+            title="Guidance",
+            kind="guidance",
+            on=on,
+            params={"scale": self.knobs.scale},
+            before=arriving,
+            after=self.curve(self.p_guided, everyone) if on else arriving,
+            cumulative=[],
+            support_before=before["support"],
+            support=after["support"],
+            choices_before=before["choices"],
+            choices=after["choices"],
+            entropy_before_bits=before["entropy_bits"],
+            entropy_bits=after["entropy_bits"],
+            kept_mass=1.0,
+            kl_bits=self._guidance_kl() if on else 0.0,
+            mass_alive=1.0,
+            cut=_cut(Cut()),
+            note="",
+        )
 
     def _guidance_kl(self) -> float:
         return float(metrics.kl_bits(torch.as_tensor(self.p_guided), torch.as_tensor(self.p_raw)))
 
-    def _stage(self, stage_id: str, traced: StageTrace | None, arriving: NDArray[np.float64],
-               leaving: NDArray[np.float64], alive_before: NDArray[np.bool_], alive: NDArray[np.bool_],
-               before: BaseView, after: BaseView) -> StageView:
+    def _stage(
+        self,
+        stage_id: str,
+        traced: StageTrace | None,
+        arriving: NDArray[np.float64],
+        leaving: NDArray[np.float64],
+        alive_before: NDArray[np.bool_],
+        alive: NDArray[np.bool_],
+        before: BaseView,
+        after: BaseView,
+    ) -> StageView:
         sampler = SAMPLERS[stage_id.partition("--")[0]]
         axis = traced.cut.axis if traced else "none"
         return StageView(
-            id=stage_id, name=sampler.name, title=sampler.title, kind=sampler.kind, on=traced is not None,
-            params=dict(traced.params) if traced else {}, before=self.curve(arriving, alive_before),
-            after=self.curve(leaving, alive), cumulative=self.cumulative(arriving) if axis == "cumulative" else [],
-            support_before=before["support"], support=after["support"], choices_before=before["choices"],
-            choices=after["choices"], entropy_before_bits=before["entropy_bits"], entropy_bits=after["entropy_bits"],
-            kept_mass=traced.kept_mass if traced else 1.0, kl_bits=traced.kl_bits if traced else 0.0,
-            mass_alive=float(self.p_guided[alive].sum()), cut=_cut(traced.cut if traced else Cut()), note="")
+            id=stage_id,
+            name=sampler.name,
+            title=sampler.title,
+            kind=sampler.kind,
+            on=traced is not None,
+            params=dict(traced.params) if traced else {},
+            before=self.curve(arriving, alive_before),
+            after=self.curve(leaving, alive),
+            cumulative=self.cumulative(arriving) if axis == "cumulative" else [],
+            support_before=before["support"],
+            support=after["support"],
+            choices_before=before["choices"],
+            choices=after["choices"],
+            entropy_before_bits=before["entropy_bits"],
+            entropy_bits=after["entropy_bits"],
+            kept_mass=traced.kept_mass if traced else 1.0,
+            kl_bits=traced.kl_bits if traced else 0.0,
+            mass_alive=float(self.p_guided[alive].sum()),
+            cut=_cut(traced.cut if traced else Cut()),
+            note="",
+        )
 
     def final_view(self) -> BaseView:
         if not self.trace.stages:
@@ -217,13 +272,32 @@ class _Scene:
         """The largest final tokens, the largest removed, the drawn and the pinned ones."""
         pins = [token for token in self.knobs.pins if 0 <= token < len(self.p_raw)]
         chosen_here = [] if self.rows.chosen is None else [self.rows.chosen]
-        chosen = list(dict.fromkeys([*_largest(self.p_final, self.alive, NUM_ROWS), drawn, *chosen_here,
-                                     *_largest(self.p_raw, ~self.alive, NUM_REMOVED), *pins]))
-        return [RowView(
-            token_id=token, text=self.vocabulary.label(token), rank=int(self.base.rank_of[token]), p_raw=float(self.p_raw[token]),
-            p_final=float(self.p_final[token]),
-            removed_by=self._remover(token), drawn=token == drawn,
-            chosen=token == self.rows.chosen, pinned=token in pins, journey=self._journey(token)) for token in chosen]
+        chosen = list(
+            dict.fromkeys(
+                [
+                    *_largest(self.p_final, self.alive, NUM_ROWS),
+                    drawn,
+                    *chosen_here,
+                    *_largest(self.p_raw, ~self.alive, NUM_REMOVED),
+                    *pins,
+                ]
+            )
+        )
+        return [
+            RowView(
+                token_id=token,
+                text=self.vocabulary.label(token),
+                rank=int(self.base.rank_of[token]),
+                p_raw=float(self.p_raw[token]),
+                p_final=float(self.p_final[token]),
+                removed_by=self._remover(token),
+                drawn=token == drawn,
+                chosen=token == self.rows.chosen,
+                pinned=token in pins,
+                journey=self._journey(token),
+            )
+            for token in chosen
+        ]
 
     def _remover(self, token: int) -> str:
         """The id of the stage that removed the token; empty where it lives (or was never there)."""
@@ -238,12 +312,27 @@ class _Scene:
         u = draw.uniform(self.rows.seed, 0, self.rows.step, draw.Purpose.DRAW)
         largest = _largest(self.p_final, self.alive, NUM_SEGMENTS)
         starts = np.concatenate([[0.0], np.cumsum(self.p_final[largest])])
-        segments = [RulerSegment(token_id=token, text=self.vocabulary.label(token), start=float(start),
-                                 p=float(self.p_final[token])) for token, start in zip(largest, starts, strict=False)]
+        segments = [
+            RulerSegment(
+                token_id=token, text=self.vocabulary.label(token), start=float(start), p=float(self.p_final[token])
+            )
+            for token, start in zip(largest, starts, strict=False)
+        ]
         hit = int(np.searchsorted(starts, u, side="right")) - 1
-        token = largest[hit] if hit < len(largest) else int(draw.draw(self.trace.scores[None], torch.tensor([u], dtype=torch.float64))[0])
-        return DartView(u=u, seed=self.rows.seed, step=self.rows.step, token_id=token,
-                        text=self.vocabulary.label(token), p=float(self.p_final[token]), segments=segments)
+        token = (
+            largest[hit]
+            if hit < len(largest)
+            else int(draw.draw(self.trace.scores[None], torch.tensor([u], dtype=torch.float64))[0])
+        )
+        return DartView(
+            u=u,
+            seed=self.rows.seed,
+            step=self.rows.step,
+            token_id=token,
+            text=self.vocabulary.label(token),
+            p=float(self.p_final[token]),
+            segments=segments,
+        )
 
 
 def _cut(cut: Cut) -> CutView:
@@ -267,5 +356,8 @@ def _largest(probabilities: NDArray[np.float64], among: NDArray[np.bool_], count
 
 def _others(rows: Sequence[RowView], p_raw: NDArray[np.float64], p_final: NDArray[np.float64]) -> OthersView:
     """What the rows do not show: 1 minus what they do, over the full vocabulary."""
-    return OthersView(count=len(p_raw) - len(rows), p_raw=max(0.0, 1.0 - sum(row["p_raw"] for row in rows)),
-                      p_final=max(0.0, 1.0 - sum(row["p_final"] for row in rows)))
+    return OthersView(
+        count=len(p_raw) - len(rows),
+        p_raw=max(0.0, 1.0 - sum(row["p_raw"] for row in rows)),
+        p_final=max(0.0, 1.0 - sum(row["p_final"] for row in rows)),
+    )

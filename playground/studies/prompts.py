@@ -55,14 +55,24 @@ def encode(prompt: Prompt, model: Model) -> EncodedPrompt:
         raise PlaygroundError("The prompt holds no token; type the beginning of a text.")
     if not prompt.negative:
         label = vocabulary.label(prompt_ids[-1])
-        return EncodedPrompt(tuple(prompt_ids), (prompt_ids[-1],), label, False,
-                             (("prompt", positive_text), ("negative: the last token", label)))
+        return EncodedPrompt(
+            tuple(prompt_ids),
+            (prompt_ids[-1],),
+            label,
+            False,
+            (("prompt", positive_text), ("negative: the last token", label)),
+        )
     if prompt.chat:
         negative_text, negative_ids = _chat(model, prompt.negative, prompt.text)
     else:
         negative_text, negative_ids = prompt.negative, vocabulary.encode(prompt.negative)
-    return EncodedPrompt(tuple(prompt_ids), tuple(negative_ids), prompt.negative, True,
-                         (("prompt", positive_text), ("negative", negative_text)))
+    return EncodedPrompt(
+        tuple(prompt_ids),
+        tuple(negative_ids),
+        prompt.negative,
+        True,
+        (("prompt", positive_text), ("negative", negative_text)),
+    )
 
 
 def _chat(model: Model, system: str, user: str) -> tuple[str, list[int]]:

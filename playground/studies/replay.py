@@ -50,8 +50,9 @@ async def replay(inspector: Inspector, generation: Generation, knobs: Knobs, ses
     return {**answer, "num_checked": start}
 
 
-async def _restore(inspector: Inspector, generation: Generation, start: int, end: int, negative: bool,
-                   session: str) -> None:
+async def _restore(
+    inspector: Inspector, generation: Generation, start: int, end: int, negative: bool, session: str
+) -> None:
     """Read the rows of steps [start, end) again where any of them has left the store."""
     engine, places = inspector.host.engine, [generation.place(index) for index in range(start, end)]
     ids = tuple(step.token_id for step in generation.steps[: end - 1])

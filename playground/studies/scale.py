@@ -36,14 +36,20 @@ def scale_view(rows: StepRows, scale: float, vocabulary: Any) -> ScaleView:
     if rows.negative is None:
         raise PlaygroundError("This place has no negative branch, so there is nothing to steer with the scale.")
     scales = np.linspace(LOW, HIGH, NUM_SCALES)
-    probabilities = [torch.softmax(guide(rows.prompt[None], rows.negative[None], float(s))[0].double(), -1)
-                     for s in scales]
+    probabilities = [
+        torch.softmax(guide(rows.prompt[None], rows.negative[None], float(s))[0].double(), -1) for s in scales
+    ]
     best: dict[int, float] = {}
     for row in probabilities:
         top = row.topk(3)
         for p, token in zip(top.values.tolist(), top.indices.tolist(), strict=True):
             best[token] = max(best.get(token, 0.0), p)
     leaders = sorted(best, key=lambda token: -best[token])[:NUM_TOKENS]
-    return ScaleView(scales=scales.round(4).tolist(), scale=scale, curves=[
-        ScaleCurve(token_id=token, text=vocabulary.label(token), p=[float(row[token]) for row in probabilities])
-        for token in leaders])
+    return ScaleView(
+        scales=scales.round(4).tolist(),
+        scale=scale,
+        curves=[
+            ScaleCurve(token_id=token, text=vocabulary.label(token), p=[float(row[token]) for row in probabilities])
+            for token in leaders
+        ],
+    )

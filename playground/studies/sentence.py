@@ -9,15 +9,17 @@ from playground.studies.views import Fragment, PipelineView, StageView
 
 
 def sentence(view: PipelineView) -> list[Fragment]:
-    """"The model wavered between about 615 tokens; guidance made it 153, temperature 1.4 made it 1,637; ..."."""
-    parts: list[Fragment] = [_text("The model wavered between about "), _figure(_count(view["base"]["choices"])),
-                             _text(" token" if round(view["base"]["choices"]) == 1 else " tokens")]
+    """ "The model wavered between about 615 tokens; guidance made it 153, temperature 1.4 made it 1,637; ..."."""
+    parts: list[Fragment] = [
+        _text("The model wavered between about "),
+        _figure(_count(view["base"]["choices"])),
+        _text(" token" if round(view["base"]["choices"]) == 1 else " tokens"),
+    ]
     clauses = [_clause(stage) for stage in view["stages"] if stage["on"]]
     for number, clause in enumerate(clauses):
         parts += [_text("; " if number == 0 else ", "), *clause]
     dart = view["dart"]
-    parts += [_text("; the dart hit "), Fragment(text=dart["text"], kind="token"),
-              _text(f" ({_percent(dart['p'])}).")]
+    parts += [_text("; the dart hit "), Fragment(text=dart["text"], kind="token"), _text(f" ({_percent(dart['p'])}).")]
     return parts
 
 

@@ -49,8 +49,9 @@ class Strip:
         seen: set[str] = set()
         for stage in parsed:
             if stage.id in seen:
-                raise PlaygroundError(f"The stage {stage.id!r} stands on the strip twice; a second copy is "
-                                      f"{stage.sampler}--2.")
+                raise PlaygroundError(
+                    f"The stage {stage.id!r} stands on the strip twice; a second copy is {stage.sampler}--2."
+                )
             seen.add(stage.id)
         on = [{"sampler": stage.sampler, **dict(stage.params)} for stage in parsed if stage.on]
         return cls(parsed, Chain.from_json(on))

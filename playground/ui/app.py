@@ -42,11 +42,19 @@ def build_app(desk: Desk) -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as demo:
         page = build_page(desk.settings.max_tokens)
         running = page.generate.click(
-            generate, [page.request], [page.stream], js="() => [window.PG.request()]", show_progress="hidden",
-            api_name="page_generate", api_visibility="private", concurrency_id="engine",
-            concurrency_limit=desk.settings.max_queue)
-        page.stop.click(None, None, None, cancels=[running], api_visibility="private",
-                        js="() => { window.PG.stopped(); }")
+            generate,
+            [page.request],
+            [page.stream],
+            js="() => [window.PG.request()]",
+            show_progress="hidden",
+            api_name="page_generate",
+            api_visibility="private",
+            concurrency_id="engine",
+            concurrency_limit=desk.settings.max_queue,
+        )
+        page.stop.click(
+            None, None, None, cancels=[running], api_visibility="private", js="() => { window.PG.stopped(); }"
+        )
         add_endpoints(desk)
         demo.unload(leave)
     demo.queue(max_size=desk.settings.max_queue, default_concurrency_limit=desk.settings.max_queue)

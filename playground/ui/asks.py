@@ -59,8 +59,9 @@ def flag(body: Mapping[str, Any], name: str) -> bool:
 
 def prompt(body: Mapping[str, Any], max_chars: int) -> Prompt:
     """The prompt boxes, validated."""
-    return Prompt(text(body, "prompt"), text(body, "negative"), flag(body, "chat"),
-                  text(body, "system")).validated(max_chars)
+    return Prompt(text(body, "prompt"), text(body, "negative"), flag(body, "chat"), text(body, "system")).validated(
+        max_chars
+    )
 
 
 def scale(body: Mapping[str, Any], name: str = "scale") -> float:
@@ -101,5 +102,12 @@ def stops(body: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _kind(value: Any) -> str:
     """What JSON calls it."""
-    kinds = {bool: "true or false", str: "a text", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    kinds = {
+        bool: "true or false",
+        str: "a text",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "an object",
+    }
     return kinds.get(type(value), "null")

@@ -42,9 +42,16 @@ class Desk:
     async def open(self) -> dict[str, Any]:
         """A new session and all the page needs to start, the first picture included."""
         session = self.sessions.create()
-        return {"session": session.token, "model": self.model_name, "registry": registry_json(),
-                "opening": list(OPENING), "orders": {name: orders.stage_names(name) for name in orders.ORDERS},
-                "examples": EXAMPLES, "first": await self._first(session), "prompt": PROMPT}
+        return {
+            "session": session.token,
+            "model": self.model_name,
+            "registry": registry_json(),
+            "opening": list(OPENING),
+            "orders": {name: orders.stage_names(name) for name in orders.ORDERS},
+            "examples": EXAMPLES,
+            "first": await self._first(session),
+            "prompt": PROMPT,
+        }
 
     @property
     def model_name(self) -> str:
@@ -58,8 +65,12 @@ class Desk:
         answer: dict[str, Any] = {"state": status.state, "fraction": status.fraction, "message": status.message}
         if status.state == "ready":
             model = self.host.engine.model
-            answer |= {"model": model.name, "note": model.note, "chat": model.chat is not None,
-                       **self.host.engine.status()}
+            answer |= {
+                "model": model.name,
+                "note": model.note,
+                "chat": model.chat is not None,
+                **self.host.engine.status(),
+            }
         return answer
 
     async def next(self, session: Session, body: Any) -> dict[str, Any]:
@@ -71,8 +82,11 @@ class Desk:
         place = await self.inspector.next(encoded, session.token)
         session.add_place(place)
         view = await self._picture(place, knobs, seed, body)
-        return {"view": view, "prompt_tokens": prompt_tokens(place, engine.model.backend.vocabulary),
-                "rendered": encoded.rendered}
+        return {
+            "view": view,
+            "prompt_tokens": prompt_tokens(place, engine.model.backend.vocabulary),
+            "rendered": encoded.rendered,
+        }
 
     async def trace(self, session: Session, body: Any) -> dict[str, Any]:
         """Redraw a place under other knobs; ``{"missing": true}`` where rows must be refilled first (``refill``)."""
@@ -127,8 +141,17 @@ class Desk:
         else:
             prompt = asks.prompt(body, self.settings.max_prompt_chars)
             encoded = await self.inspector.on_worker(lambda: prompts.encode(prompt, engine.model))
-        request = Request(encoded.prompt_ids, knobs.strip.chain, length, seed, encoded.negative_ids, knobs.scale,
-                          stop=stop, session=session.token, continued_ids=tuple(step.token_id for step in kept))
+        request = Request(
+            encoded.prompt_ids,
+            knobs.strip.chain,
+            length,
+            seed,
+            encoded.negative_ids,
+            knobs.scale,
+            stop=stop,
+            session=session.token,
+            continued_ids=tuple(step.token_id for step in kept),
+        )
         stream = engine.submit(request)
         generation = Generation(stream.id, request, encoded)
         for step in kept:

@@ -22,9 +22,15 @@ log = logging.getLogger(__name__)
 def add_endpoints(desk: Desk) -> None:
     """Register both in the Blocks context that is open."""
 
-    async def next_token(prompt: str, negative_prompt: str = "", guidance_scale: float = 1.0,
-                         chain: list[dict[str, Any]] | None = None, chat: bool = False, system: str = "",
-                         seed: int = 0) -> dict[str, Any]:
+    async def next_token(
+        prompt: str,
+        negative_prompt: str = "",
+        guidance_scale: float = 1.0,
+        chain: list[dict[str, Any]] | None = None,
+        chat: bool = False,
+        system: str = "",
+        seed: int = 0,
+    ) -> dict[str, Any]:
         """The next-token distribution after a prompt under a chain, as a view (see playground/studies/views.py).
 
         chain: [{"sampler": "min_p", "min_p": 0.1}, ...]; empty or missing: the model's own distribution.
@@ -33,18 +39,29 @@ def add_endpoints(desk: Desk) -> None:
             body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed)
             return (await desk.next(session, body))["view"]
 
-    async def generate(prompt: str, negative_prompt: str = "", guidance_scale: float = 1.0,
-                       chain: list[dict[str, Any]] | None = None, max_tokens: int = 64, seed: int = 0,
-                       stop: list[str] | None = None, chat: bool = False,
-                       system: str = "") -> AsyncIterator[dict[str, Any]]:
+    async def generate(
+        prompt: str,
+        negative_prompt: str = "",
+        guidance_scale: float = 1.0,
+        chain: list[dict[str, Any]] | None = None,
+        max_tokens: int = 64,
+        seed: int = 0,
+        stop: list[str] | None = None,
+        chat: bool = False,
+        system: str = "",
+    ) -> AsyncIterator[dict[str, Any]]:
         """Generate text; yields {"text": all so far, "tokens": [...], "done": false} and closes with done = true."""
         with _call(desk) as session:
             body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed)
             body |= {"max_tokens": max_tokens, "stop": stop}
             async for delta in desk.generate(session, body):
                 generation = session.generation(delta["generation"])
-                yield {"text": "".join(token["text"] for token in generation.tokens), "tokens": generation.tokens,
-                       "done": delta["done"], "error": delta["error"]}
+                yield {
+                    "text": "".join(token["text"] for token in generation.tokens),
+                    "tokens": generation.tokens,
+                    "done": delta["done"],
+                    "error": delta["error"],
+                }
 
     gr.api(next_token, api_name="next_token", concurrency_id="engine")
     gr.api(generate, api_name="generate", concurrency_id="engine")
@@ -67,8 +84,15 @@ def _call(desk: Desk) -> Iterator[Session]:
 
 def _body(prompt: Any, negative: Any, scale: Any, chain: Any, chat: Any, system: Any, seed: Any) -> dict[str, Any]:
     """The call as the desk's JSON; a chain becomes a strip whose repeated stages are numbered copies."""
-    return {"prompt": prompt, "negative": negative, "scale": scale, "strip": _strip(chain), "chat": chat,
-            "system": system, "seed": seed}
+    return {
+        "prompt": prompt,
+        "negative": negative,
+        "scale": scale,
+        "strip": _strip(chain),
+        "chat": chat,
+        "system": system,
+        "seed": seed,
+    }
 
 
 def _strip(chain: Any) -> list[dict[str, Any]]:
@@ -80,7 +104,9 @@ def _strip(chain: Any) -> list[dict[str, Any]]:
     strip = []
     for stage in chain:
         if "id" in stage or "on" in stage:
-            raise PlaygroundError('A stage of a chain has "sampler" and its parameters only; leave out what is not used.')
+            raise PlaygroundError(
+                'A stage of a chain has "sampler" and its parameters only; leave out what is not used.'
+            )
         name = str(stage.get("sampler"))
         counts[name] = counts.get(name, 0) + 1
         copy = "" if counts[name] == 1 else f"--{counts[name]}"

@@ -57,14 +57,31 @@ def build_cards() -> list[Card]:
 
 def registry_json() -> dict[str, Any]:
     """What the page must know of each sampler, for cards, presets and tooltips."""
-    return {sampler.name: {
-        "title": sampler.title, "kind": sampler.kind, "summary": sampler.summary, "formula": sampler.formula,
-        "source": sampler.source, "off": sampler.off,
-        "params": {name: {"label": param.label, "low": param.low, "high": param.high, "step": param.step,
-                          "default": _json_default(param), "unit": param.unit, "help": param.help,
-                          "integer": param.integer, "text": _is_text(param)}
-                   for name, param in sampler.params().items()},
-    } for sampler in ordered_samplers()}
+    return {
+        sampler.name: {
+            "title": sampler.title,
+            "kind": sampler.kind,
+            "summary": sampler.summary,
+            "formula": sampler.formula,
+            "source": sampler.source,
+            "off": sampler.off,
+            "params": {
+                name: {
+                    "label": param.label,
+                    "low": param.low,
+                    "high": param.high,
+                    "step": param.step,
+                    "default": _json_default(param),
+                    "unit": param.unit,
+                    "help": param.help,
+                    "integer": param.integer,
+                    "text": _is_text(param),
+                }
+                for name, param in sampler.params().items()
+            },
+        }
+        for sampler in ordered_samplers()
+    }
 
 
 def _card(stage_id: str, sampler: type[Sampler], opening: dict[str, Any], on_strip: bool) -> None:
@@ -73,8 +90,15 @@ def _card(stage_id: str, sampler: type[Sampler], opening: dict[str, Any], on_str
         gr.HTML(f'<div class="pg-card-head" data-stage="{stage_id}"></div>', js_on_load=None, apply_default_css=False)
         copy = stage_id.partition("--")[2]
         suffix = f"--{copy}" if copy else ""
-        gr.Checkbox(opening.get("on", True), label=f"{sampler.title} on", elem_id=f"on-{sampler.name}{suffix}",
-                    elem_classes=["pg-switch"], container=False, min_width=0, interactive=True)
+        gr.Checkbox(
+            opening.get("on", True),
+            label=f"{sampler.title} on",
+            elem_id=f"on-{sampler.name}{suffix}",
+            elem_classes=["pg-switch"],
+            container=False,
+            min_width=0,
+            interactive=True,
+        )
         for name, param in sampler.params().items():
             _knob(stage_id, name, param, opening.get(name, param.default))
 
@@ -82,11 +106,29 @@ def _card(stage_id: str, sampler: type[Sampler], opening: dict[str, Any], on_str
 def _knob(stage_id: str, name: str, param: Param, value: Any) -> None:
     element_id, label = knob_id(stage_id, name), param.label
     if _is_text(param):
-        gr.Textbox("{}", label=label, elem_id=element_id, elem_classes=["pg-knob", "pg-knob-text"], lines=1,
-                   max_lines=3, placeholder='{"token id": bias}', min_width=0, interactive=True)
+        gr.Textbox(
+            "{}",
+            label=label,
+            elem_id=element_id,
+            elem_classes=["pg-knob", "pg-knob-text"],
+            lines=1,
+            max_lines=3,
+            placeholder='{"token id": bias}',
+            min_width=0,
+            interactive=True,
+        )
         return
-    gr.Slider(param.low, param.high, value=value, step=param.step, label=label, elem_id=element_id,
-              elem_classes=["pg-knob"], min_width=0, interactive=True)
+    gr.Slider(
+        param.low,
+        param.high,
+        value=value,
+        step=param.step,
+        label=label,
+        elem_id=element_id,
+        elem_classes=["pg-knob"],
+        min_width=0,
+        interactive=True,
+    )
 
 
 def _is_text(param: Param) -> bool:

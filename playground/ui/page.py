@@ -43,8 +43,12 @@ def build_page(max_tokens: int) -> Page:
         with gr.Column(scale=5, min_width=300, elem_id="pg-right"):
             _node("pg-distribution-panel")
     _node("pg-inspector-panel")
-    stream = gr.HTML({}, html_template="<span></span>", elem_id="pg-stream",
-                     js_on_load="watch('value', () => window.PG && window.PG.receive(props.value));")
+    stream = gr.HTML(
+        {},
+        html_template="<span></span>",
+        elem_id="pg-stream",
+        js_on_load="watch('value', () => window.PG && window.PG.receive(props.value));",
+    )
     request = gr.JSON(visible=False)
     return Page(generate, stop, stream, request, cards)
 
@@ -53,18 +57,55 @@ def _prompts(max_tokens: int) -> tuple[gr.Button, gr.Button]:
     """The prompt boxes, the length of the text, and the two buttons. Everything is enabled from the start: Gradio
     would otherwise switch off what no event of its own reads."""
     with gr.Column(scale=5, min_width=260):
-        gr.Textbox(label="System prompt", elem_id="system-prompt", lines=1, max_lines=4, interactive=True,
-                   placeholder="Who the model should be (chat only)")
-        gr.Textbox(PROMPT, label="Prompt", elem_id="prompt", lines=2, max_lines=8, interactive=True, autofocus=True,
-                   placeholder="Type the beginning of a text")
+        gr.Textbox(
+            label="System prompt",
+            elem_id="system-prompt",
+            lines=1,
+            max_lines=4,
+            interactive=True,
+            placeholder="Who the model should be (chat only)",
+        )
+        gr.Textbox(
+            PROMPT,
+            label="Prompt",
+            elem_id="prompt",
+            lines=2,
+            max_lines=8,
+            interactive=True,
+            autofocus=True,
+            placeholder="Type the beginning of a text",
+        )
     with gr.Column(scale=3, min_width=220):
-        gr.Textbox(label="Negative prompt · steer away from", elem_id="negative-prompt", lines=2, max_lines=8,
-                   interactive=True, placeholder="Empty: the prompt's last token alone")
+        gr.Textbox(
+            label="Negative prompt · steer away from",
+            elem_id="negative-prompt",
+            lines=2,
+            max_lines=8,
+            interactive=True,
+            placeholder="Empty: the prompt's last token alone",
+        )
     with gr.Column(scale=1, min_width=150, elem_id="pg-length-column"):
-        gr.Slider(1, max_tokens, value=min(64, max_tokens), step=1, label="Length", elem_id="max-tokens",
-                  elem_classes=["pg-knob"], min_width=0, interactive=True)
-        gr.Textbox(label="Stop strings", elem_id="stop-strings", lines=1, max_lines=3, placeholder="one a line",
-                   elem_classes=["pg-field"], min_width=0, interactive=True)
+        gr.Slider(
+            1,
+            max_tokens,
+            value=min(64, max_tokens),
+            step=1,
+            label="Length",
+            elem_id="max-tokens",
+            elem_classes=["pg-knob"],
+            min_width=0,
+            interactive=True,
+        )
+        gr.Textbox(
+            label="Stop strings",
+            elem_id="stop-strings",
+            lines=1,
+            max_lines=3,
+            placeholder="one a line",
+            elem_classes=["pg-field"],
+            min_width=0,
+            interactive=True,
+        )
     with gr.Column(scale=1, min_width=130, elem_id="pg-go-column"):
         return gr.Button("Generate", variant="primary", elem_id="generate"), gr.Button("Stop", elem_id="stop")
 
@@ -72,17 +113,42 @@ def _prompts(max_tokens: int) -> tuple[gr.Button, gr.Button]:
 def _guidance_card() -> None:
     with gr.Column(elem_id="card-guidance", elem_classes=["pg-card", "pg-kind-guidance"], min_width=0):
         _head("guidance")
-        gr.Checkbox(True, label="Guidance on", elem_id="on-guidance", elem_classes=["pg-switch"], container=False,
-                    min_width=0, interactive=True)
-        gr.Slider(-1, 7, value=1, step=0.05, label="CFG scale", elem_id="guidance-scale", elem_classes=["pg-knob"],
-                  min_width=0, interactive=True)
+        gr.Checkbox(
+            True,
+            label="Guidance on",
+            elem_id="on-guidance",
+            elem_classes=["pg-switch"],
+            container=False,
+            min_width=0,
+            interactive=True,
+        )
+        gr.Slider(
+            -1,
+            7,
+            value=1,
+            step=0.05,
+            label="CFG scale",
+            elem_id="guidance-scale",
+            elem_classes=["pg-knob"],
+            min_width=0,
+            interactive=True,
+        )
 
 
 def _draw_card() -> None:
     with gr.Column(elem_id="card-draw", elem_classes=["pg-card", "pg-kind-draw"], min_width=0):
         _head("draw")
-        gr.Number(7, label="Seed", elem_id="seed", precision=0, minimum=0, maximum=2**53 - 1, min_width=0,
-                  elem_classes=["pg-field"], interactive=True)
+        gr.Number(
+            7,
+            label="Seed",
+            elem_id="seed",
+            precision=0,
+            minimum=0,
+            maximum=2**53 - 1,
+            min_width=0,
+            elem_classes=["pg-field"],
+            interactive=True,
+        )
 
 
 def _node(name: str) -> None:

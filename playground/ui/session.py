@@ -41,8 +41,9 @@ class Session:
     def at_work(self) -> Iterator[Session]:
         """Count one request of this tab while it runs; PlaygroundError (429) where there are too many."""
         if self.num_at_work >= MAX_AT_WORK:
-            raise PlaygroundError(f"This tab has {MAX_AT_WORK} requests running already; wait until one has ended.",
-                                  status=429)
+            raise PlaygroundError(
+                f"This tab has {MAX_AT_WORK} requests running already; wait until one has ended.", status=429
+            )
         self.num_at_work += 1
         try:
             yield self
@@ -127,8 +128,10 @@ class Sessions:
         self._forget_old()
         session = self._sessions.get(token) if isinstance(token, str) else None
         if session is None:
-            raise PlaygroundError("This page's session has ended (the server was restarted, or it slept for long). "
-                                  "Reload the page.", status=404)
+            raise PlaygroundError(
+                "This page's session has ended (the server was restarted, or it slept for long). Reload the page.",
+                status=404,
+            )
         session.used_s, session.idle = time.monotonic(), False
         self._sessions.move_to_end(session.token)
         return session

@@ -12,8 +12,18 @@ MONO = ("ui-monospace", "DejaVu Sans Mono", "monospace")
 
 
 def theme() -> gr.themes.Base:
-    return gr.themes.Base(primary_hue="teal", neutral_hue="slate", radius_size="md", spacing_size="sm", text_size="sm",
-                          font=FONT, font_mono=MONO).set(
-        slider_color="var(--pg-final)", slider_color_dark="var(--pg-final)",
-        button_primary_background_fill="var(--pg-final)", button_primary_background_fill_dark="var(--pg-final)",
-        button_primary_text_color="#ffffff")
+    return gr.themes.Base(
+        primary_hue="teal",
+        neutral_hue="slate",
+        radius_size="md",
+        spacing_size="sm",
+        text_size="sm",
+        font=FONT,
+        font_mono=MONO,
+    ).set(
+        slider_color="var(--pg-final)",
+        slider_color_dark="var(--pg-final)",
+        button_primary_background_fill="var(--pg-final)",
+        button_primary_background_fill_dark="var(--pg-final)",
+        button_primary_text_color="#ffffff",
+    )

@@ -20,10 +20,19 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-                 "--disable-sync"]
-KNOBS = [("knob-temperature-temperature", 0.5, 2.5), ("knob-min_p-min_p", 0.01, 0.3), ("knob-top_p-top_p", 0.5, 0.99),
-         ("guidance-scale", 1.05, 3.0)]
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+KNOBS = [
+    ("knob-temperature-temperature", 0.5, 2.5),
+    ("knob-min_p-min_p", 0.01, 0.3),
+    ("knob-top_p-top_p", 0.5, 0.99),
+    ("guidance-scale", 1.05, 3.0),
+]
 
 MOVE = """async ([id, value]) => {
   const input = document.querySelector(`#${id} input[type=range]`);
@@ -90,8 +99,15 @@ def measure(url: str, moves: int, others: int, started: float) -> dict[str, Any]
         stop.set()
         kept = page.evaluate("document.getElementById('distribution').isConnected")
         browser.close()
-    return {"first_chart_s": first_chart_s, "alone_ms": alone, "crowded_ms": crowded, "others": others,
-            "others_generating_at_end": users, "others_tokens_per_s": pace, "chart_kept": kept}
+    return {
+        "first_chart_s": first_chart_s,
+        "alone_ms": alone,
+        "crowded_ms": crowded,
+        "others": others,
+        "others_generating_at_end": users,
+        "others_tokens_per_s": pace,
+        "chart_kept": kept,
+    }
 
 
 def drag(page: Any, moves: int) -> list[float]:
@@ -112,8 +128,15 @@ def generate_until(url: str, number: int, stop: threading.Event) -> None:
 
     client = Client(url, verbose=False)
     while not stop.is_set():
-        job = client.submit(f"Visitor {number} tells a long story. Once upon a time", "", 1.0,
-                            [{"sampler": "min_p", "min_p": 0.1}], 400, number, api_name="/generate")
+        job = client.submit(
+            f"Visitor {number} tells a long story. Once upon a time",
+            "",
+            1.0,
+            [{"sampler": "min_p", "min_p": 0.1}],
+            400,
+            number,
+            api_name="/generate",
+        )
         while not job.done() and not stop.is_set():
             time.sleep(0.2)
         job.cancel()
@@ -142,8 +165,12 @@ def report(answer: dict[str, Any]) -> None:
         cuts = statistics.quantiles(times, n=20)
         label = "alone" if name == "alone_ms" else f"{answer['others']} others generating"
         print(f"{label:34} {cuts[9]:7.1f} {cuts[18]:7.1f} {max(times):7.1f}")
-        answer[name.replace("_ms", "")] = {"p50_ms": round(cuts[9], 1), "p95_ms": round(cuts[18], 1),
-                                           "max_ms": round(max(times), 1), "moves": len(times)}
+        answer[name.replace("_ms", "")] = {
+            "p50_ms": round(cuts[9], 1),
+            "p95_ms": round(cuts[18], 1),
+            "max_ms": round(max(times), 1),
+            "moves": len(times),
+        }
     print(f"first interactive chart {answer['first_chart_s']:.1f} s after the command")
     print(json.dumps(answer))
 

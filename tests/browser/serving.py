@@ -29,8 +29,13 @@ def free_port() -> int:
 def serving(*options: str, ready_s: float = 240.0) -> Iterator[str]:
     """``python app.py`` with options; yields its address once the model answers."""
     port = free_port()
-    server = subprocess.Popen([sys.executable, "app.py", "--port", str(port), *options], cwd=ROOT,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    server = subprocess.Popen(
+        [sys.executable, "app.py", "--port", str(port), *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         end = time.monotonic() + ready_s

@@ -39,10 +39,18 @@ def page(browser: Any, url: str) -> Iterator[Any]:
     faults: list[str] = []
     tab.on("pageerror", lambda error: faults.append(f"script error: {error}"))
     tab.on("dialog", lambda dialog: (faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    tab.on("request", lambda request: faults.append(f"outbound: {request.url}")
-           if not request.url.startswith((url, "data:", "blob:")) else None)
-    tab.on("console", lambda message: faults.append(f"console: {message.text}")
-           if "Content Security Policy" in message.text else None)
+    tab.on(
+        "request",
+        lambda request: (
+            faults.append(f"outbound: {request.url}") if not request.url.startswith((url, "data:", "blob:")) else None
+        ),
+    )
+    tab.on(
+        "console",
+        lambda message: (
+            faults.append(f"console: {message.text}") if "Content Security Policy" in message.text else None
+        ),
+    )
     open_page(tab, url)
     yield tab
     context.close()
@@ -111,8 +119,9 @@ def test_a_drag_draws_the_exact_distribution_in_place(page: Any) -> None:
             assert final == pytest.approx(float(probs[int(token)]), abs=1e-9)
             assert (removed == "min_p") == (final == 0)
     assert page.evaluate("document.querySelector('#distribution').firstElementChild.marked") is True
-    assert asked and all(url.endswith("/pg/v1/trace") or "/pg/v1/status" in url or "/heartbeat" in url
-                         for url in asked), "a drag takes the light route alone"
+    assert asked and all(
+        url.endswith("/pg/v1/trace") or "/pg/v1/status" in url or "/heartbeat" in url for url in asked
+    ), "a drag takes the light route alone"
 
 
 def test_guidance_and_the_negative_prompt(page: Any) -> None:
@@ -170,8 +179,12 @@ def test_stop_ends_a_generation_and_frees_the_engine(page: Any, url: str) -> Non
     page.wait_for_selector('#tokens [data-index="4"]', timeout=30_000)
     page.locator("#stop").click()
     page.wait_for_selector("body[data-generating=false]")
-    page.wait_for_function("""(url) => fetch(url + '/pg/v1/status').then((a) => a.json())
-      .then((status) => status.num_running === 0)""", arg=url, timeout=10_000)
+    page.wait_for_function(
+        """(url) => fetch(url + '/pg/v1/status').then((a) => a.json())
+      .then((status) => status.num_running === 0)""",
+        arg=url,
+        timeout=10_000,
+    )
     count = page.locator("#tokens [data-index]").count()
     assert 5 <= count < 400
 
@@ -185,8 +198,12 @@ def test_closing_the_tab_frees_the_engine(browser: Any, url: str) -> None:
     tab.context.close()
     watcher = browser.new_context().new_page()
     watcher.goto(url)
-    watcher.wait_for_function("""(url) => fetch(url + '/pg/v1/status').then((a) => a.json())
-      .then((status) => status.num_running === 0 && status.num_lanes_used === 0)""", arg=url, timeout=10_000)
+    watcher.wait_for_function(
+        """(url) => fetch(url + '/pg/v1/status').then((a) => a.json())
+      .then((status) => status.num_running === 0 && status.num_lanes_used === 0)""",
+        arg=url,
+        timeout=10_000,
+    )
     watcher.context.close()
 
 
@@ -220,8 +237,9 @@ def test_cards_are_reordered_by_drag(page: Any) -> None:
     page.mouse.down()
     page.mouse.move(target["x"] + 20, target["y"] + 60, steps=6)
     after_paint(page, page.mouse.up)
-    assert page.evaluate("document.getElementById('card-min_p').style.order < "
-                         "document.getElementById('card-temperature').style.order")
+    assert page.evaluate(
+        "document.getElementById('card-min_p').style.order < document.getElementById('card-temperature').style.order"
+    )
 
 
 def test_add_a_second_copy_presets_and_neutralise(page: Any) -> None:
@@ -233,7 +251,9 @@ def test_add_a_second_copy_presets_and_neutralise(page: Any) -> None:
     for token, (_, final, _) in page.evaluate(ROWS).items():
         assert final == pytest.approx(float(probs[int(token)]), abs=1e-9)
     after_paint(page, lambda: page.locator("#pg-order").select_option("llama.cpp"))
-    orders = page.evaluate("""() => ['min_p', 'temperature'].map((id) => Number(document.getElementById('card-' + id).style.order))""")
+    orders = page.evaluate(
+        """() => ['min_p', 'temperature'].map((id) => Number(document.getElementById('card-' + id).style.order))"""
+    )
     assert orders[0] < orders[1]
     after_paint(page, lambda: page.locator("#pg-neutralise").click())
     assert all(raw == pytest.approx(final, abs=1e-12) for raw, final, _ in page.evaluate(ROWS).values())
@@ -267,9 +287,17 @@ def test_charts_rank_scale_and_inspector(page: Any) -> None:
     assert page.locator("#distribution [data-token-id]").count() >= 20
 
 
-@pytest.mark.parametrize("text", [
-    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{alert(1)}} ${alert(1)}", "مرحبا بالعالم",
-    "a\u0007b\u0000c", "👩‍👩‍👧‍👦 日本語 <|im_end|>"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        '"><img src=x onerror=alert(1)>',
+        "{{alert(1)}} ${alert(1)}",
+        "مرحبا بالعالم",
+        "a\u0007b\u0000c",
+        "👩‍👩‍👧‍👦 日本語 <|im_end|>",
+    ],
+)
 def test_hostile_text_is_text(page: Any, text: str) -> None:
     fill(page, "prompt", text)
     fill(page, "negative-prompt", text)
