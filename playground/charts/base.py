@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PROMPT, NEGATIVE, FINAL, CUT, ENTROPY, SURPRISAL, INK, GRID = (
-    "var(--pg-raw)",
+    "var(--pg-model)",
     "var(--pg-negative)",
     "var(--pg-final)",
     "var(--pg-cut)",

@@ -18,8 +18,8 @@ from playground.errors import PlaygroundError
 from playground.models import Vocabulary
 from playground.sampling import draw
 from playground.studies.inspect import Place, text_decoder
-from playground.studies.pipeline import StepRows
 from playground.studies.prompts import EncodedPrompt
+from playground.studies.rows import StepRows
 from playground.studies.views import TokenView
 
 INTERVAL_S, OVERLAP = 0.05, 8

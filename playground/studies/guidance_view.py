@@ -15,7 +15,7 @@ from playground.models import Vocabulary
 from playground.studies.views import GuidanceMark, GuidanceView
 
 if TYPE_CHECKING:
-    from playground.studies.pipeline import StepRows
+    from playground.studies.rows import StepRows
 
 NUM_MARKS = 7
 PLAUSIBLE = 1e-3

@@ -20,8 +20,9 @@ from playground.engine import Engine, EngineHost, Reading, Span
 from playground.errors import PlaygroundError
 from playground.models import Vocabulary
 from playground.studies.first_view import FirstView
-from playground.studies.pipeline import BaseRow, Knobs, StepRows, pipeline_view
+from playground.studies.pipeline import pipeline_view
 from playground.studies.prompts import EncodedPrompt
+from playground.studies.rows import BaseRow, Knobs, StepRows
 from playground.studies.views import PipelineView, TokenView
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from playground.engine import Reading, Span
 from playground.sampling import draw, guide
 from playground.studies.generate import Generation
 from playground.studies.inspect import Inspector, run
-from playground.studies.pipeline import Knobs
+from playground.studies.rows import Knobs
 
 WINDOWS = (8, 24, 64, 64, 64)
 """Steps per pass: a small first one, because most changes show early; 224 tokens at the most."""

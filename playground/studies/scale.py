@@ -12,7 +12,7 @@ import torch
 
 from playground.errors import PlaygroundError
 from playground.sampling import guide
-from playground.studies.pipeline import StepRows
+from playground.studies.rows import StepRows
 
 LOW, HIGH, NUM_SCALES, NUM_TOKENS = -1.0, 7.0, 33, 10
 

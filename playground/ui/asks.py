@@ -10,8 +10,8 @@ from typing import Any
 
 from playground.errors import PlaygroundError
 from playground.sampling.param import shortened
-from playground.studies.pipeline import Knobs
 from playground.studies.prompts import Prompt
+from playground.studies.rows import Knobs
 from playground.studies.strip import Strip
 
 MAX_SCALE = 20.0

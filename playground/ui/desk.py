@@ -18,9 +18,9 @@ from playground.studies import prompts
 from playground.studies.first_view import PROMPT
 from playground.studies.generate import Generation, deltas, forced_step
 from playground.studies.inspect import Inspector, Place, RowsMissing, prompt_tokens
-from playground.studies.pipeline import Knobs
 from playground.studies.prompts import EncodedPrompt
 from playground.studies.replay import replay
+from playground.studies.rows import Knobs
 from playground.studies.scale import scale_view
 from playground.studies.strip import Strip
 from playground.ui import asks

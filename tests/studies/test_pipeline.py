@@ -10,7 +10,9 @@ import torch
 
 from playground.models.toy import ToyVocabulary
 from playground.sampling import draw
-from playground.studies.pipeline import LOWEST_LOG10, NUM_REMOVED, NUM_ROWS, Knobs, StepRows, pipeline_view, rank_axis
+from playground.studies.pipeline import pipeline_view
+from playground.studies.rows import Knobs, StepRows
+from playground.studies.scene import LOWEST_LOG10, NUM_REMOVED, NUM_ROWS, rank_axis
 from playground.studies.strip import Strip
 from tests.studies import naive
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from playground.studies import generate as study
 from playground.studies.generate import Generation, deltas
 from playground.studies.inspect import token_texts
 from playground.studies.prompts import EncodedPrompt
+from tests.running import run
 
 NO_END = Chain.from_json([{"sampler": "logit_bias", "bias": {"256": -100}}])
 
@@ -63,7 +63,7 @@ def write(engine: Engine, max_tokens: int = 40, chain: Chain = NO_END, **more: A
     async def read() -> list[dict[str, Any]]:
         return [delta async for delta in deltas(engine, generation, stream)]
 
-    return generation, asyncio.run(read())
+    return generation, run(read())
 
 
 def test_deltas_overlap_and_exactly_one_is_done(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_leaving_cancels_the_request(engine: Engine) -> None:
         await anext(told)
         await told.aclose()
 
-    asyncio.run(read_one())
+    run(read_one())
     assert stream.done == Done("cancelled") and generation.done and len(generation.tokens) < 1500
 
 
@@ -142,7 +142,7 @@ def test_a_waiting_stream_still_says_where_it_is(engine: Engine, monkeypatch: py
                 stream.finish(Done("cancelled"))
         return told
 
-    told = asyncio.run(read())
+    told = run(read())
     assert [delta["status"] for delta in told[:5]] == [
         "place 3 in the queue",
         "place 2 in the queue",

@@ -7,7 +7,8 @@ import torch
 
 from playground.errors import PlaygroundError
 from playground.models.toy import ToyVocabulary
-from playground.studies.pipeline import Knobs, StepRows, pipeline_view
+from playground.studies.pipeline import pipeline_view
+from playground.studies.rows import Knobs, StepRows
 from playground.studies.scale import scale_view
 from playground.studies.strip import Strip
 from tests.studies import naive

@@ -1,0 +1,80 @@
+"""One step's stored rows, what the model's own row decides by itself, and what the page asks of them.
+
+Knows nothing about stages or drawing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from playground.sampling import metrics
+from playground.studies.strip import Strip
+from playground.studies.views import BaseView
+
+
+@dataclass(frozen=True)
+class BaseRow:
+    """What only the model's own row decides: computed once a step and shared by every later drag."""
+
+    probs: NDArray[np.float64]
+    """float64[V]: the model on the prompt."""
+    order: NDArray[np.int64]
+    """int64[V]: token ids by descending probability, ties by id; the order of every rank axis."""
+    rank_of: NDArray[np.int32]
+    """int32[V]: 1-based rank of each token."""
+    view: BaseView
+
+    @classmethod
+    def of(cls, logits: torch.Tensor) -> BaseRow:
+        """From float32[V] logits. The one full sort a step costs happens here."""
+        order = np.argsort(-logits.numpy(), kind="stable")
+        rank_of = np.empty(len(order), np.int32)
+        rank_of[order] = np.arange(1, len(order) + 1)
+        probs = torch.softmax(logits.double(), -1).numpy()
+        return cls(probs, order, rank_of, base_view(probs))
+
+
+@dataclass(frozen=True)
+class StepRows:
+    """One step and its stored logits: enough to recompute everything that is drawn."""
+
+    key: str
+    prompt: torch.Tensor
+    """float32[V]: the model on the prompt and what was generated so far."""
+    negative: torch.Tensor | None
+    """float32[V]: the model on the negative prompt and what was generated so far."""
+    token_ids: torch.Tensor
+    """int64[T]: the whole history, prompt first."""
+    prompt_length: int
+    step: int
+    """0 for the first token after the prompt."""
+    title: str
+    seed: int = 0
+    at_end: bool = True
+    recomputed: bool = False
+    chosen: int | None = None
+    """The token the text has here, where it goes on."""
+    negative_label: str = ""
+    negative_is_text: bool = False
+    negative_cost_ms: float | None = None
+    base: BaseRow | None = None
+    """Of ``prompt``; computed where the caller has none stored."""
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What the page asks of a step: the strip, the scale, and which tokens to show besides the largest."""
+
+    strip: Strip
+    scale: float = 1.0
+    pins: tuple[int, ...] = ()
+
+
+def base_view(probabilities: NDArray[np.float64]) -> BaseView:
+    """Support, effective choices and entropy of float64[V] probabilities."""
+    bits = float(metrics.entropy_bits(torch.as_tensor(probabilities)))
+    return BaseView(support=int((probabilities > 0).sum()), choices=2.0**bits, entropy_bits=bits)

@@ -1,0 +1,238 @@
+"""The scene of one step: every array the parts of a view read, and the parts themselves (stages, rows, dart).
+
+Knows nothing about where rows come from or how views are drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from playground.models import Vocabulary
+from playground.sampling import ALIVE, SAMPLERS, Cut, StageTrace, Trace, draw, metrics
+from playground.studies.rows import BaseRow, Knobs, StepRows
+from playground.studies.views import BaseView, CutView, DartView, RowView, RulerSegment, StageView
+
+NUM_ROWS, NUM_REMOVED, NUM_SEGMENTS, NUM_RANKS = 20, 5, 60, 180
+LOWEST_LOG10 = -12.0
+"""Curves are floored here: below it no chart can show a difference."""
+
+
+def rank_axis(vocabulary_size: int) -> NDArray[np.int64]:
+    """About 180 distinct ranks from 1 to V, evenly spaced in the logarithm."""
+    return np.unique(np.geomspace(1, vocabulary_size, NUM_RANKS).round().astype(np.int64))
+
+
+@dataclass
+class Scene:
+    """The arrays every part of the view reads; float64[V] unless said otherwise."""
+
+    rows: StepRows
+    knobs: Knobs
+    vocabulary: Vocabulary
+    trace: Trace
+    base: BaseRow
+    p_raw: NDArray[np.float64]
+    p_guided: NDArray[np.float64]
+    p_final: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        self.ranks = rank_axis(len(self.p_raw))
+        self.shown = self.base.order[self.ranks - 1]
+        bits = self.trace.base_entropy_bits
+        self.guided_view = (
+            self.base.view
+            if self.p_guided is self.p_raw
+            else BaseView(support=int((self.p_guided > 0).sum()), choices=2.0**bits, entropy_bits=bits)
+        )
+        self.removed_by = np.asarray(self.trace.removed_by)
+        self.alive = self.removed_by == ALIVE
+        self.leaving: list[NDArray[np.float64]] = []  # what leaves each card, guidance first; filled by stages()
+        self.on = [stage for stage in self.knobs.strip.stages if stage.on]
+
+    def stages(self) -> list[StageView]:
+        """One StageView a card, guidance first, then the strip's order; a card that is off passes its input through."""
+        everyone = np.ones(len(self.p_guided), bool)
+        before, arriving, alive, number = self.guided_view, self.p_guided, everyone, 0
+        views = [self._guidance_stage(before)]
+        for stage in self.knobs.strip.stages:
+            traced, leaving, survivors, after = None, arriving, alive, before
+            if stage.on:
+                traced = self.trace.stages[number]
+                leaving = np.asarray(traced.probs)
+                survivors = alive & (self.removed_by != number)
+                after = BaseView(
+                    support=traced.support, choices=traced.effective_choices, entropy_bits=traced.entropy_bits
+                )
+                number += 1
+            views.append(self._stage(stage.id, traced, arriving, leaving, alive, survivors, before, after))
+            self.leaving.append(leaving)
+            before, arriving, alive = after, leaving, survivors
+        return views
+
+    def _guidance_stage(self, after: BaseView) -> StageView:
+        """Guidance as a card: the prompt's distribution arrives, the guided one leaves."""
+        everyone = np.ones(len(self.p_raw), bool)
+        on = self.knobs.scale != 1.0 and self.rows.negative is not None
+        before = self.base.view if on else after
+        arriving = self.curve(self.p_raw, everyone)
+        self.leaving.append(self.p_guided)
+        return StageView(
+            id="guidance",
+            name="guidance",
+            title="Guidance",
+            kind="guidance",
+            on=on,
+            params={"scale": self.knobs.scale},
+            before=arriving,
+            after=self.curve(self.p_guided, everyone) if on else arriving,
+            cumulative=[],
+            support_before=before["support"],
+            support=after["support"],
+            choices_before=before["choices"],
+            choices=after["choices"],
+            entropy_before_bits=before["entropy_bits"],
+            entropy_bits=after["entropy_bits"],
+            kept_mass=1.0,
+            kl_bits=self._guidance_kl() if on else 0.0,
+            mass_alive=1.0,
+            cut=_cut(Cut()),
+            note="",
+        )
+
+    def _guidance_kl(self) -> float:
+        return float(metrics.kl_bits(torch.as_tensor(self.p_guided), torch.as_tensor(self.p_raw)))
+
+    def _stage(
+        self,
+        stage_id: str,
+        traced: StageTrace | None,
+        arriving: NDArray[np.float64],
+        leaving: NDArray[np.float64],
+        alive_before: NDArray[np.bool_],
+        alive: NDArray[np.bool_],
+        before: BaseView,
+        after: BaseView,
+    ) -> StageView:
+        sampler = SAMPLERS[stage_id.partition("--")[0]]
+        axis = traced.cut.axis if traced else "none"
+        return StageView(
+            id=stage_id,
+            name=sampler.name,
+            title=sampler.title,
+            kind=sampler.kind,
+            on=traced is not None,
+            params=dict(traced.params) if traced else {},
+            before=self.curve(arriving, alive_before),
+            after=self.curve(leaving, alive),
+            cumulative=self.cumulative(arriving) if axis == "cumulative" else [],
+            support_before=before["support"],
+            support=after["support"],
+            choices_before=before["choices"],
+            choices=after["choices"],
+            entropy_before_bits=before["entropy_bits"],
+            entropy_bits=after["entropy_bits"],
+            kept_mass=traced.kept_mass if traced else 1.0,
+            kl_bits=traced.kl_bits if traced else 0.0,
+            mass_alive=float(self.p_guided[alive].sum()),
+            cut=_cut(traced.cut if traced else Cut()),
+            note="",
+        )
+
+    def final_view(self) -> BaseView:
+        if not self.trace.stages:
+            return self.guided_view
+        last = self.trace.stages[-1]
+        return BaseView(support=last.support, choices=last.effective_choices, entropy_bits=last.entropy_bits)
+
+    def curve(self, probabilities: NDArray[np.float64], alive: NDArray[np.bool_]) -> list[float | None]:
+        """log10 p at the shared ranks; None where the token is gone."""
+        values = np.log10(np.maximum(probabilities[self.shown], 10.0**LOWEST_LOG10)).round(3)
+        return [value if lives else None for value, lives in zip(values.tolist(), alive[self.shown], strict=True)]
+
+    def cumulative(self, probabilities: NDArray[np.float64]) -> list[float]:
+        """Mass of the tokens up to each shared rank, in the order of the base row."""
+        return np.cumsum(probabilities[self.base.order])[self.ranks - 1].round(6).tolist()
+
+    def rows_shown(self, drawn: int) -> list[RowView]:
+        """The largest final tokens, the largest removed, the drawn and the pinned ones."""
+        pins = [token for token in self.knobs.pins if 0 <= token < len(self.p_raw)]
+        chosen_here = [] if self.rows.chosen is None else [self.rows.chosen]
+        chosen = list(
+            dict.fromkeys(
+                [
+                    *_largest(self.p_final, self.alive, NUM_ROWS),
+                    drawn,
+                    *chosen_here,
+                    *_largest(self.p_raw, ~self.alive, NUM_REMOVED),
+                    *pins,
+                ]
+            )
+        )
+        return [
+            RowView(
+                token_id=token,
+                text=self.vocabulary.label(token),
+                rank=int(self.base.rank_of[token]),
+                p_raw=float(self.p_raw[token]),
+                p_final=float(self.p_final[token]),
+                removed_by=self._remover(token),
+                drawn=token == drawn,
+                chosen=token == self.rows.chosen,
+                pinned=token in pins,
+                journey=self._journey(token),
+            )
+            for token in chosen
+        ]
+
+    def _remover(self, token: int) -> str:
+        """The id of the stage that removed the token; empty where it lives (or was never there)."""
+        number = int(self.removed_by[token])
+        return self.on[number].id if number >= 0 else ""
+
+    def _journey(self, token: int) -> list[float]:
+        return [float(self.p_raw[token]), *(float(leaving[token]) for leaving in self.leaving)]
+
+    def dart(self) -> DartView:
+        """Where the step's uniform lands on the ruler of the final distribution: what this dart would hit now."""
+        u = draw.uniform(self.rows.seed, 0, self.rows.step, draw.Purpose.DRAW)
+        largest = _largest(self.p_final, self.alive, NUM_SEGMENTS)
+        starts = np.concatenate([[0.0], np.cumsum(self.p_final[largest])])
+        segments = [
+            RulerSegment(
+                token_id=token, text=self.vocabulary.label(token), start=float(start), p=float(self.p_final[token])
+            )
+            for token, start in zip(largest, starts, strict=False)
+        ]
+        hit = int(np.searchsorted(starts, u, side="right")) - 1
+        token = (
+            largest[hit]
+            if hit < len(largest)
+            else int(draw.draw(self.trace.scores[None], torch.tensor([u], dtype=torch.float64))[0])
+        )
+        return DartView(
+            u=u,
+            seed=self.rows.seed,
+            step=self.rows.step,
+            token_id=token,
+            text=self.vocabulary.label(token),
+            p=float(self.p_final[token]),
+            segments=segments,
+        )
+
+
+def _cut(cut: Cut) -> CutView:
+    return CutView(axis=cut.axis, value=cut.value, high=cut.high)
+
+
+def _largest(probabilities: NDArray[np.float64], among: NDArray[np.bool_], count: int) -> list[int]:
+    """Up to ``count`` token ids among a mask, by descending probability, ties by id; no full sort."""
+    candidates = np.flatnonzero(among)
+    values = probabilities[candidates]
+    if len(candidates) > count:
+        kept = np.flatnonzero(values >= torch.as_tensor(values).topk(count).values[-1].item())
+        candidates, values = candidates[kept], values[kept]
+    return candidates[np.argsort(-values, kind="stable")][:count].tolist()
