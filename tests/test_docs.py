@@ -51,6 +51,7 @@ def test_links_and_named_files_are_there(document):
     if document == PACKAGE / "README.md":
         inside = re.findall(r"`((?:sampling|models|engine|studies|charts|ui|serve|control)/[\w.-]*)`", text)
         missing += [name for name in inside if not (PACKAGE / name).exists()]
+        missing += [name for name in re.findall(r"`(\w+\.py)`", text) if not list(PACKAGE.rglob(name))]
     assert not missing
 
 
