@@ -98,7 +98,7 @@ const ask = latest(async () => {
     prompted = JSON.stringify(promptJson());
     const answer = await post("next", body);
     settled();
-    key = answer.view.key;
+    key = answer.key;
     run = null;
     tokens.clear();
     nodes.goOn.hidden = true;
@@ -106,7 +106,7 @@ const ask = latest(async () => {
     tokens.select(null);
     nodes.rendered.replaceChildren(...answer.rendered.map(([name, words]) =>
       panels.el("figure", {}, panels.el("figcaption", { class: "pg-quiet" }, name), panels.el("pre", {}, words))));
-    paint(answer.view);
+    paint(answer);
     timeline();
   } catch (error) {
     problem(error);

@@ -57,6 +57,25 @@ class Strip:
         return cls(parsed, Chain.from_json(on))
 
 
+def numbered(chain: object) -> list[dict[str, Any]]:
+    """A chain as programs write it, ``[{"sampler": "min_p", "min_p": 0.1}, ...]``, as a strip: a stage that repeats
+    becomes a numbered copy."""
+    if chain is None:
+        return []
+    if not isinstance(chain, list) or not all(isinstance(stage, Mapping) for stage in chain):
+        raise PlaygroundError('chain must be a list like [{"sampler": "min_p", "min_p": 0.1}].')
+    counts: dict[str, int] = {}
+    stages = []
+    for stage in chain:
+        if "id" in stage or "on" in stage:
+            raise PlaygroundError('A stage of a chain has "sampler" and its parameters only; leave out what is off.')
+        name = str(stage.get("sampler"))[:60]
+        counts[name] = counts.get(name, 0) + 1
+        copy = "" if counts[name] == 1 else f"--{counts[name]}"
+        stages.append({"id": name + copy, **{key: value for key, value in stage.items() if key != "sampler"}})
+    return stages
+
+
 def _stage(stage: object) -> StripStage:
     if not isinstance(stage, Mapping):
         raise PlaygroundError("Each stage of the strip must be an object with an id.")

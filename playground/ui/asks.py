@@ -12,7 +12,7 @@ from playground.errors import PlaygroundError
 from playground.sampling.param import shortened
 from playground.studies.prompts import Prompt
 from playground.studies.rows import Knobs
-from playground.studies.strip import Strip
+from playground.studies.strip import Strip, numbered
 
 MAX_SCALE = 20.0
 MAX_PINS, MAX_STOPS, MAX_STOP_CHARS = 64, 8, 200
@@ -64,8 +64,11 @@ def prompt(body: Mapping[str, Any], max_chars: int) -> Prompt:
     )
 
 
-def scale(body: Mapping[str, Any], name: str = "scale") -> float:
-    return float(number(body, name, 1.0, -MAX_SCALE, MAX_SCALE))
+def scale(body: Mapping[str, Any]) -> float:
+    """``{"scale": 1.5}``, or ``{"guidance": {"scale": 1.5}}``."""
+    if body.get("guidance") is not None:
+        return float(number(mapping(body["guidance"]), "scale", 1.0, -MAX_SCALE, MAX_SCALE))
+    return float(number(body, "scale", 1.0, -MAX_SCALE, MAX_SCALE))
 
 
 def seed(body: Mapping[str, Any]) -> int:
@@ -73,11 +76,12 @@ def seed(body: Mapping[str, Any]) -> int:
 
 
 def knobs(body: Mapping[str, Any]) -> Knobs:
-    """The strip, the scale and the pinned tokens."""
+    """The strip (or a plain ``chain``), the scale and the pinned tokens."""
     pins = body.get("pins", [])
     if not isinstance(pins, list) or len(pins) > MAX_PINS or not all(type(pin) is int for pin in pins):
         raise PlaygroundError(f"pins must be a list of at most {MAX_PINS} token ids.")
-    return Knobs(Strip.from_json(body.get("strip", [])), scale(body), tuple(pins))
+    stages = numbered(body["chain"]) if "chain" in body else body.get("strip", [])
+    return Knobs(Strip.from_json(stages), scale(body), tuple(pins))
 
 
 def figures(body: Mapping[str, Any]) -> frozenset[str]:

@@ -83,7 +83,7 @@ class Desk:
         session.add_place(place)
         view = await self._picture(place, knobs, seed, body)
         return {
-            "view": view,
+            **view,
             "prompt_tokens": prompt_tokens(place, engine.model.backend.vocabulary),
             "rendered": encoded.rendered,
         }

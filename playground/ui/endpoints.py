@@ -37,7 +37,7 @@ def add_endpoints(desk: Desk) -> None:
         """
         with _call(desk) as session:
             body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed)
-            return (await desk.next(session, body))["view"]
+            return await desk.next(session, body)
 
     async def generate(
         prompt: str,
@@ -83,32 +83,13 @@ def _call(desk: Desk) -> Iterator[Session]:
 
 
 def _body(prompt: Any, negative: Any, scale: Any, chain: Any, chat: Any, system: Any, seed: Any) -> dict[str, Any]:
-    """The call as the desk's JSON; a chain becomes a strip whose repeated stages are numbered copies."""
+    """The call as the desk's JSON."""
     return {
         "prompt": prompt,
         "negative": negative,
         "scale": scale,
-        "strip": _strip(chain),
+        "chain": chain,
         "chat": chat,
         "system": system,
         "seed": seed,
     }
-
-
-def _strip(chain: Any) -> list[dict[str, Any]]:
-    if chain is None:
-        return []
-    if not isinstance(chain, list) or not all(isinstance(stage, dict) for stage in chain):
-        raise PlaygroundError('chain must be a list like [{"sampler": "min_p", "min_p": 0.1}].')
-    counts: dict[str, int] = {}
-    strip = []
-    for stage in chain:
-        if "id" in stage or "on" in stage:
-            raise PlaygroundError(
-                'A stage of a chain has "sampler" and its parameters only; leave out what is not used.'
-            )
-        name = str(stage.get("sampler"))
-        counts[name] = counts.get(name, 0) + 1
-        copy = "" if counts[name] == 1 else f"--{counts[name]}"
-        strip.append({"id": name + copy, **{key: value for key, value in stage.items() if key != "sampler"}})
-    return strip

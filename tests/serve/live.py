@@ -52,6 +52,16 @@ class Live:
     def status(self) -> dict[str, Any]:
         return self.get("status").json()
 
+    def wait_until(self, **wanted: Any) -> dict[str, Any]:
+        """The status as soon as its figures are as wanted; fails after 10 s."""
+        deadline = time.monotonic() + 10
+        while True:
+            status = self.status()
+            if all(status[name] == value for name, value in wanted.items()):
+                return status
+            assert time.monotonic() < deadline, (wanted, status)
+            time.sleep(0.05)
+
     def call(self, name: str, data: list[Any], raw: bytes | None = None) -> list[tuple[str, Any]]:
         """All events of a Gradio endpoint called by hand, private ones included: [("complete", [value]), ...]."""
         content = json.dumps({"data": data}).encode() if raw is None else raw

@@ -16,6 +16,7 @@ from tests.serve.hostile import (
     HUGE_NUMBERS,
     REFUSED_TEXTS,
     WRONG_KINDS,
+    check_message,
     error_of,
 )
 from tests.serve.live import Live
@@ -26,7 +27,7 @@ MARK = "@@"
 
 @pytest.fixture
 def place(live: Live, tab: str) -> str:
-    return live.post("next", {"prompt": "The old sailor"}, tab).json()["view"]["key"]
+    return live.post("next", {"prompt": "The old sailor"}, tab).json()["key"]
 
 
 def raw(value: str, **body: Any) -> bytes:
@@ -261,3 +262,45 @@ def test_answers_are_never_html(live: Live, tab: str) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
     refused = live.post("trace", {"key": "<script>", "strip": [{"id": "<img onerror=alert(1)>"}]}, tab)
     assert refused.headers["content-type"] == "application/json"
+
+
+@pytest.fixture
+def text(live: Live, tab: str) -> str:
+    """A generation of eight tokens."""
+    strip = [{"id": "logit_bias", "bias": {"256": -100}}]
+    return live.write(tab, prompt="The old sailor", max_tokens=8, strip=strip)[-1]["generation"]
+
+
+def test_replay_of_what_is_no_text_of_this_tab(live: Live, tab: str, text: str) -> None:
+    knobs = {"strip": [{"id": "top_k", "top_k": 1}]}
+    answer = live.post("replay", {"generation": text, **knobs}, tab)
+    assert answer.status_code == 200 and answer.json()["num_checked"] >= 1
+    assert live.post("replay", {"generation": text, **knobs}, live.open()).status_code == 404
+    for wrong in [*HARMLESS_TEXTS.values(), *REFUSED_TEXTS.values(), "", f"{text}.1", f"{text}@1", text[:-1]]:
+        error_of(live.post("replay", {"generation": wrong, **knobs}, tab))
+    for value in WRONG_KINDS:
+        error_of(live.post("replay", content=raw(value, generation=MARK), session=tab))
+    for value in BAD_NUMBERS:
+        error_of(live.post("replay", content=raw(value, generation=text, scale=MARK), session=tab))
+        strip = [{"id": "temperature", "temperature": MARK}]
+        error_of(live.post("replay", content=raw(value, generation=text, strip=strip), session=tab))
+    error_of(live.post("replay", {"generation": text, "strip": [{"id": "logit_bias", "bias": {"100000": 1}}]}, tab))
+
+
+def test_going_on_from_a_place_that_is_not_this_tabs_or_with_a_token_that_is_none(
+    live: Live, tab: str, text: str, place: str
+) -> None:
+    def last(session: str, start: Any) -> dict[str, Any]:
+        return live.write(session, **{"prompt": "The", "max_tokens": 2, "continue": start})[-1]
+
+    assert last(tab, {"key": f"{text}.3", "forced": 65})["error"] == ""
+    assert last(tab, {"key": place})["error"] == ""
+    wrong: list[Any] = [
+        5, "x", [], True, {}, {"key": None}, {"key": 5}, {"key": ""}, {"key": text}, {"key": f"{text}.9"},
+        {"key": f"{text}.-1"}, {"key": f"{text}@1"}, {"key": f"{place}@1"}, {"key": "\ud800"}, {"key": "<script>"},
+    ]  # fmt: skip
+    forced = [-1, 10**9, 0.5, "5", True, [1], {}, 10**400]
+    for start in [*wrong, *({"key": f"{text}.3", "forced": value} for value in forced)]:
+        check_message(last(tab, start)["error"])
+    for key in (f"{text}.3", place):
+        assert "not known" in last(live.open(), {"key": key, "forced": 65})["error"]

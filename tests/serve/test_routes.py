@@ -15,12 +15,12 @@ PROMPT = "The old sailor"
 @pytest.fixture
 def place(live: Live, tab: str) -> str:
     """A key of ``tab``: the place after PROMPT."""
-    return live.post("next", {"prompt": PROMPT}, tab).json()["view"]["key"]
+    return live.post("next", {"prompt": PROMPT}, tab).json()["key"]
 
 
 def test_next_draws_the_distribution_and_the_prompts_tokens(live: Live, tab: str) -> None:
     answer = live.post("next", {"prompt": PROMPT, "strip": [{"id": "top_k", "top_k": 3}], "seed": 4}, tab).json()
-    view = answer["view"]
+    view = answer
     assert view["final"]["support"] == 3
     assert "".join(token["text"] for token in answer["prompt_tokens"]) == PROMPT
     assert sum(row["p_final"] for row in view["rows"]) + view["others"]["p_final"] == pytest.approx(1, abs=1e-9)
@@ -62,7 +62,7 @@ def test_scale_and_timeline_figures(live: Live, tab: str, place: str) -> None:
 
 
 def keys_of(live: Live, owner: str) -> list[str]:
-    place = live.post("next", {"prompt": PROMPT}, owner).json()["view"]["key"]
+    place = live.post("next", {"prompt": PROMPT}, owner).json()["key"]
     text = live.write(owner, prompt=PROMPT, max_tokens=3)[-1]["generation"]
     assert live.get(f"steps/{place}", owner).status_code == 200
     return [place, f"{place}@1", text, f"{text}.0", f"{text}.2", f"{text}@1"]
