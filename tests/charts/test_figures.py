@@ -1,4 +1,4 @@
-"""Every figure is one that plotly itself accepts, stands on fixed ranges, carries no template, and shows the numbers."""
+"""Every figure is one that plotly itself accepts, on fixed ranges, without a template, and it shows the numbers."""
 
 from __future__ import annotations
 

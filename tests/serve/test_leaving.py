@@ -74,7 +74,8 @@ def test_the_protocol_of_a_tab_that_closes(slow: Live) -> None:
         httpx.Client(base_url=slow.url, timeout=20, trust_env=False) as page,
         page.stream("GET", f"/gradio_api/heartbeat/{name}") as heartbeat,
     ):
-        assert "ALIVE" in next(heartbeat.iter_lines())
+        beats = heartbeat.iter_lines()  # kept, or its end would close the stream
+        assert "ALIVE" in next(beats)
         page.post("/gradio_api/queue/join", json={"data": [body], "fn_index": private, "session_hash": name})
         slow.wait_until(num_running=1)
     slow.wait_until(num_running=0, num_lanes_used=0, num_rows_kept=num_rows_before)
