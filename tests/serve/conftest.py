@@ -20,13 +20,18 @@ def someone(live: Live) -> Neighbour:
     return Neighbour(live)
 
 
-@pytest.fixture
-def neighbour(live: Live, someone: Neighbour) -> Iterator[None]:
-    """While the test runs somebody else generates; afterwards their texts are the undisturbed ones, nothing was
-    logged as unforeseen, and the server is up."""
-    already = len(live.log_text())
+@pytest.fixture(scope="module")
+def someone_at_work(someone: Neighbour) -> Iterator[None]:
+    """While a module's tests run somebody else generates; in the end all their texts are the undisturbed one."""
     with someone.at_work():
         yield
+
+
+@pytest.fixture
+def neighbour(live: Live, someone_at_work: None) -> Iterator[None]:
+    """Beside somebody else's work; afterwards the server is up and has logged nothing unforeseen."""
+    already = len(live.log_text())
+    yield
     assert live.process.poll() is None
     assert "Traceback" not in live.log_text()[already:], live.log_text()[already:][:3000]
 

@@ -106,11 +106,8 @@ def running_server(log: Path, *flags: str) -> Iterator[Live]:
             _wait(http, process, log)
             yield Live(url, process, log, http)
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        process.kill()  # nothing of it is kept, and an orderly end takes seconds
+        process.wait(10)
 
 
 def _wait(http: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -162,7 +159,7 @@ class Neighbour:
             try:
                 while True:
                     self.texts.append(self._text())
-                    if ending.wait(0.05):
+                    if ending.wait(0.2):
                         return
             except BaseException as error:
                 failures.append(error)

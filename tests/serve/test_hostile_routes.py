@@ -304,3 +304,19 @@ def test_going_on_from_a_place_that_is_not_this_tabs_or_with_a_token_that_is_non
         check_message(last(tab, start)["error"])
     for key in (f"{text}.3", place):
         assert "not known" in last(live.open(), {"key": key, "forced": 65})["error"]
+
+
+def test_the_plain_spelling_of_knobs_is_checked_as_well(live: Live, tab: str, place: str) -> None:
+    """``chain`` and ``guidance`` are what programs write instead of the page's strip and scale."""
+    plain = {"key": place, "chain": [{"sampler": "top_k", "top_k": 3}], "guidance": {"scale": 2.0}}
+    view = live.post("trace", plain, tab).json()
+    assert view["final"]["support"] == 3 and view["guidance"]["scale"] == 2.0
+    for value in BAD_NUMBERS:
+        error_of(live.post("trace", content=raw(value, key=place, guidance={"scale": MARK}), session=tab))
+        chain = [{"sampler": "top_k", "top_k": MARK}]
+        error_of(live.post("trace", content=raw(value, key=place, chain=chain), session=tab))
+    for value in ("5", '"x"', "[1]", "true", '[{"scale": 2}]'):
+        error_of(live.post("trace", content=raw(value, key=place, guidance=MARK), session=tab))
+    for value in ("5", '"min_p"', "{}", "[5]", "[{}]", "[null]", '[{"sampler": 5}]', '[{"sampler": ["min_p"]}]', DEEP):
+        error_of(live.post("trace", content=raw(value, key=place, chain=MARK), session=tab))
+    error_of(live.post("trace", {"key": place, "chain": [{"sampler": "min_p"}] * 10_000}, tab))
