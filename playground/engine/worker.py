@@ -184,6 +184,8 @@ class Worker:
     def _keep_read(self, payment: Payment, reading: Reading, rows: Tensor) -> None:
         """Rows of a teacher-forced text go to the store under the names they were asked for."""
         at = 0
+        if payment.job.stream.done:  # its session may have left, and its rows with it
+            return
         for chunk in payment.chunks:
             place = next(place for place, lane in enumerate(payment.gang.lanes) if lane.id == chunk.lane)
             span, first = reading.spans[place], payment.gang.lanes[place].num_paid - len(chunk.token_ids)

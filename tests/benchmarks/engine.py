@@ -25,9 +25,7 @@ from playground.sampling import Chain  # noqa: E402
 NUM_USERS = 16
 NUM_SHORT = 15
 LONG = 8000
-PAGE_CHAIN = Chain.from_json(
-    [{"sampler": "temperature", "temperature": 1.0}, {"sampler": "min_p", "min_p": 0.05}]
-)
+PAGE_CHAIN = Chain.from_json([{"sampler": "temperature", "temperature": 1.0}, {"sampler": "min_p", "min_p": 0.05}])
 """What is on when the page opens."""
 
 

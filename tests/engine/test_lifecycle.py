@@ -113,6 +113,22 @@ def test_a_session_that_leaves_takes_its_streams_and_rows_along(model: Model, ba
         until(lambda: not backend.lanes)
 
 
+@pytest.mark.parametrize(
+    "work",
+    [Request((1, 2), HOT, max_tokens=5, session="me"), Reading((Span((1, 2), 0, ("a", "b")),), session="me")],
+    ids=["request", "reading"],
+)
+def test_rows_that_arrive_after_the_session_has_left_are_not_kept(work: Request | Reading) -> None:
+    gate = Gate()
+    with Engine(toy(Wrapper(gate))) as engine:
+        stream = engine.submit(work)
+        gate.reached.wait(WAIT_S)
+        engine.cancel_session("me")
+        gate.open.set()
+        until(lambda: engine.status()["num_lanes_used"] == 0)
+        assert engine.store.num_rows == 0 and finished(stream) == ([], Done("cancelled"))
+
+
 def test_closing_the_engine_ends_every_stream() -> None:
     gate = Gate()
     model = toy(Wrapper(gate))

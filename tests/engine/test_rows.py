@@ -201,5 +201,3 @@ def test_a_long_reading_is_read_in_chunks(model: Model, backend: Wrapper) -> Non
         assert len(backend.calls) == 16
         for place, key in enumerate("abcd"):
             assert torch.equal(row_of(engine, key), alone(model, text[: 127 + place]))
-
-
