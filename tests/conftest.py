@@ -28,3 +28,15 @@ def default_model() -> Model:
     if not (settings.cache_path / FOLDER_NAME).is_dir() and not os.environ.get("CI"):
         pytest.skip("the default model is not in the cache: start the program once, or set CI to fetch it here")
     return load_model("default", cache_dir=settings.cache_path, device="cpu")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests run last: the shared browser keeps an event loop running in this thread until the session ends,
+    and neither ``asyncio.run`` nor a second browser can start beside it."""
+
+    def place(item: pytest.Item) -> int:
+        if "tests/browser/" in item.path.as_posix():
+            return 2
+        return int(item.get_closest_marker("browser") is not None)
+
+    items.sort(key=place)
