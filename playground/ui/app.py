@@ -51,6 +51,7 @@ def build_app(desk: Desk) -> gr.Blocks:
             api_visibility="private",
             concurrency_id="engine",
             concurrency_limit=desk.settings.max_queue,
+            trigger_mode="multiple",  # a second press replaces the text that is being written
         )
         page.stop.click(
             None, None, None, cancels=[running], api_visibility="private", js="() => { window.PG.stopped(); }"

@@ -152,6 +152,9 @@ class Desk:
             session=session.token,
             continued_ids=tuple(step.token_id for step in kept),
         )
+        for earlier in session.generations.values():
+            if not earlier.done:
+                engine.cancel(earlier.id)
         stream = engine.submit(request)
         generation = Generation(stream.id, request, encoded)
         for step in kept:

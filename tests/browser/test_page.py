@@ -94,6 +94,10 @@ def generate(page: Any, length: int = 12) -> list[dict[str, str]]:
     page.locator("#generate").click()
     page.wait_for_selector("body[data-generating=true]")
     page.wait_for_selector("body[data-generating=false]", timeout=60_000)
+    return tokens_shown(page)
+
+
+def tokens_shown(page: Any) -> list[dict[str, str]]:
     return page.evaluate("""() => [...document.querySelectorAll('#tokens [data-index]')].map(
       (token) => ({ ...token.dataset, text: token.textContent }))""")
 
@@ -171,6 +175,43 @@ def test_a_prompt_token_opens_the_distribution_it_came_from(page: Any) -> None:
     after_paint(page, lambda: page.locator('#tokens [data-prompt="5"]').click())
     assert "␣Paris" in page.locator("#distribution").inner_text()
     assert "France is" in page.locator("#pg-after").inner_text()
+
+
+def test_the_same_darts_part_where_a_knob_changed_and_the_text_goes_on_from_there(page: Any) -> None:
+    before = generate(page)
+    slide(page, "knob-temperature-temperature", 0.2)
+    page.wait_for_selector("#pg-continue:not([hidden])", timeout=30_000)
+    faded = page.evaluate("""() => [...document.querySelectorAll('#tokens [data-index]')].findIndex(
+      (token) => getComputedStyle(token).opacity < 1 || token.className.includes('fade'))""")
+    assert faded >= 0
+    page.locator("#pg-continue-button").click()
+    page.wait_for_selector("body[data-generating=true]")
+    page.wait_for_selector("body[data-generating=false]", timeout=60_000)
+    after = tokens_shown(page)
+    parting = next(index for index, (old, new) in enumerate(zip(before, after)) if old["tokenId"] != new["tokenId"])
+    assert [token["tokenId"] for token in after[:parting]] == [token["tokenId"] for token in before[:parting]]
+    assert not page.locator("#pg-continue").is_visible()
+
+
+def test_a_click_on_a_bar_forces_its_token(page: Any) -> None:
+    row = page.locator("#distribution [data-token-id='4197']")
+    assert "king" in row.inner_text()
+    page.evaluate(SET_RANGE, ["max-tokens", "6"])
+    row.click()
+    page.wait_for_selector("body[data-generating=true]")
+    page.wait_for_selector("body[data-generating=false]", timeout=60_000)
+    tokens = tokens_shown(page)
+    assert tokens[0]["tokenId"] == "4197" and len(tokens) == 7
+
+
+def test_a_second_press_replaces_the_text(page: Any, url: str) -> None:
+    page.evaluate(SET_RANGE, ["max-tokens", "300"])
+    page.locator("#generate").click()
+    page.wait_for_selector('#tokens [data-index="3"]', timeout=30_000)
+    page.evaluate(SET_RANGE, ["max-tokens", "8"])
+    page.locator("#generate").click()
+    page.wait_for_selector("body[data-generating=false]", timeout=60_000)
+    assert [token["index"] for token in tokens_shown(page)] == [str(index) for index in range(8)]
 
 
 def test_stop_ends_a_generation_and_frees_the_engine(page: Any, url: str) -> None:
@@ -272,6 +313,7 @@ def test_chat_mode_renders_both_branches(page: Any) -> None:
     after_paint(page, lambda: page.locator(".pg-chip").last.click())
     assert page.evaluate("document.body.dataset.mode") == "chat"
     page.evaluate("document.getElementById('pg-scale-details').open = true")
+    page.wait_for_selector(".pg-rendered pre:has-text('pirate')")
     rendered = page.locator(".pg-rendered").inner_text()
     assert "pirate" in rendered and "butler" in rendered and "<|im_start|>assistant" in rendered
 

@@ -1,0 +1,76 @@
+// The knobs as values: what the controls say, in the form the server understands, and back into the controls.
+// Knows nothing about when they are asked.
+
+import * as controls from "./controls.js";
+import { page } from "./page.js";
+
+const copyOf = (id) => (id.includes("--") ? `--${id.split("--")[1]}` : "");
+const switchOf = (id) => `on-${id.split("--")[0]}${copyOf(id)}`;
+const paramsOf = (id) => Object.entries(page.start.registry[id.split("--")[0]].params);
+const knobOf = (id, parameter) => `knob-${id.split("--")[0]}-${parameter}${copyOf(id)}`;
+
+function stage(id) {
+  const values = paramsOf(id).map(([parameter, facts]) => {
+    const element = knobOf(id, parameter);
+    return [parameter, facts.text ? parsed(controls.words(element)) : controls.number(element)];
+  });
+  return { id, on: controls.checked(switchOf(id)), ...Object.fromEntries(values) };
+}
+
+function parsed(text) {
+  if (!text.trim()) return {};
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error('Write the bias as JSON, like {"42": -5}: a token id and a number.');
+  }
+}
+
+/** Everything a redraw depends on. Throws an Error with words for people where a text box cannot be read. */
+export const knobs = () => ({
+  strip: page.strip.order.map(stage),
+  scale: controls.checked("on-guidance") ? controls.number("guidance-scale") : 1,
+  seed: Math.max(0, Math.floor(controls.number("seed")) || 0),
+  pins: [...page.light.pinned],
+  figures: page.chartScale === "rank" ? ["rank"] : [],
+});
+
+export const promptJson = () => ({
+  prompt: controls.words("prompt"),
+  negative: controls.words("negative-prompt"),
+  chat: page.mode === "chat",
+  system: controls.words("system-prompt"),
+});
+
+export const lengthJson = () => ({
+  max_tokens: controls.number("max-tokens"),
+  stop: controls.words("stop-strings").split("\n").filter(Boolean),
+});
+
+export function setStage(values) {
+  controls.setChecked(switchOf(values.id), values.on);
+  for (const [parameter, facts] of paramsOf(values.id)) {
+    if (!(parameter in values)) continue;
+    const element = knobOf(values.id, parameter);
+    if (facts.text) controls.setWords(element, JSON.stringify(values[parameter]));
+    else controls.setNumber(element, values[parameter]);
+  }
+}
+
+/** Put an example's state into the controls. */
+export function setControls(state) {
+  controls.setWords("prompt", state.prompt);
+  controls.setWords("negative-prompt", state.negative);
+  controls.setWords("system-prompt", state.system);
+  controls.setChecked("on-guidance", true);
+  controls.setNumber("guidance-scale", state.scale);
+  controls.setNumber("max-tokens", state.max_tokens);
+  controls.setNumber("seed", state.seed);
+  state.strip.forEach(setStage);
+  page.strip.replace(state.strip.map((one) => one.id));
+}
+
+export function neutralise() {
+  controls.setNumber("guidance-scale", 1);
+  for (const id of page.strip.order) setStage({ id, on: false });
+}

@@ -1,0 +1,44 @@
+// What the page's scripts share: the step being looked at, the nodes, the text on screen. One tab, one of these.
+// Knows nothing about controls or drawing.
+
+import { loadScript } from "./api.js";
+import { createLight } from "./light.js";
+
+export const page = {
+  start: null, // what the server said at the beginning: registry, orders, examples
+  nodes: {},
+  heads: new Map(), // card id -> {card, drawing, note, grip}
+  strip: null,
+  tokens: null,
+  light: createLight(),
+  view: null, // the picture on screen
+  key: null, // the step being looked at
+  run: null, // the generation on screen: {id, steps: Map(index -> token), follow}
+  mode: "completion",
+  chartScale: "linear",
+  hold: false, // rows keep their order while a slider moves
+};
+
+/** A stage's title for people, from its id (min_p--2). */
+export const title = (id) =>
+  ({ guidance: "Guidance", draw: "Draw" })[id] ?? page.start.registry[id.split("--")[0]]?.title ?? id;
+
+export const plotly = () => loadScript("pg/vendor/plotly.min.js");
+
+/** Show what went wrong, in the server's own words; nothing on the page is lost. */
+export function problem(error) {
+  const node = document.getElementById("pg-problem");
+  node.firstElementChild.textContent = error.message;
+  node.hidden = false;
+}
+
+export const settled = () => {
+  document.getElementById("pg-problem").hidden = true;
+};
+
+let saying = 0;
+/** Tell a screen reader. */
+export function say(words) {
+  clearTimeout(saying);
+  saying = setTimeout(() => { page.nodes.say.textContent = words; }, 50);
+}

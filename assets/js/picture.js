@@ -1,0 +1,66 @@
+// The picture: one view of one step, given to every drawn module.
+// Knows nothing about where the view comes from.
+
+import { render as drawCard } from "./card.js";
+import { render as drawGuidance } from "./guidance.js";
+import { render as drawHeadline } from "./headline.js";
+import { render as drawJourney } from "./journey.js";
+import { page, title } from "./page.js";
+import { draw as drawPlot } from "./plot.js";
+import { render as drawRibbon } from "./ribbon.js";
+import { render as drawRows } from "./rows.js";
+import { render as drawRuler } from "./ruler.js";
+import { render as drawSentence } from "./sentence.js";
+import { render as drawTable } from "./table.js";
+
+const narrow = matchMedia("(max-width: 760px)");
+let painted = 0;
+
+/** Draw a view on the next frame; `onForce(tokenId)` is what a click on a bar does. */
+export function paint(view, onForce) {
+  page.view = view;
+  requestAnimationFrame(() => draw(view, onForce));
+}
+
+export function draw(view, onForce) {
+  const { nodes, light, hold, chartScale } = page;
+  drawSentence(nodes.sentence, view.sentence);
+  drawHeadline(nodes.headline, view);
+  nodes.after.textContent = view.title ? `After “${view.title}”` : "Next token";
+  nodes.rows.hidden = chartScale === "rank";
+  nodes.plot.hidden = chartScale !== "rank";
+  if (chartScale !== "rank") drawRows(nodes.rows, view, { scale: chartScale, light, hold, stageTitle: title, onForce });
+  else if (view.figures?.rank) drawPlot(nodes.plot, view.figures.rank);
+  drawRuler(nodes.ruler, view.dart, { light });
+  drawCards(view);
+  drawGuidance(nodes.marks, view.guidance, { light, hold });
+  nodes.formula.textContent = formula(view.guidance);
+  if (nodes.inspector.open) drawTable(nodes.table, view, { light, hold, stageTitle: title });
+  const { dataset } = document.body;
+  dataset.key = view.key;
+  dataset.recomputed = String(view.recomputed);
+  dataset.painted = String(++painted);
+}
+
+function drawCards(view) {
+  const { nodes, heads, light } = page;
+  const stacked = narrow.matches;
+  for (const stage of view.stages) {
+    const head = heads.get(stage.id);
+    if (!head) continue;
+    head.card.classList.toggle("pg-off", !stage.on);
+    drawCard(head.drawing, stage, { view, light, stacked });
+  }
+  drawRuler(heads.get("draw").drawing, view.dart, { light });
+  const cost = view.guidance?.cost_ms;
+  heads.get("guidance").note.textContent = cost == null ? "1 = off" : `1 = off · costs ${cost.toFixed(1)} ms a step`;
+  drawRibbon(nodes.ribbon, view.stages, { card: (id) => heads.get(id)?.card ?? null, stacked });
+  drawJourney(nodes.journey, view, { light, stageTitle: title });
+}
+
+function formula(guidance) {
+  if (!guidance) return "scale 1 = off";
+  if (guidance.scale === 1) return "scale 1 = off: the model on the prompt, bit for bit";
+  const weight = (guidance.scale - 1).toFixed(2).replace("-", "−");
+  return `log p = prompt + ${weight} · (prompt − negative)`;
+}

@@ -1,0 +1,143 @@
+// The text on screen: streamed in, walked through, compared with what the same darts would draw now, written on.
+// Knows nothing about the picture of a step; it says which step is looked at.
+
+import { get, latest, post, sessionToken } from "./api.js";
+import { knobs, lengthJson, promptJson } from "./knobs.js";
+import { ask, promptChanged, retrace } from "./live.js";
+import { page, plotly, problem, settled } from "./page.js";
+import { draw as drawPlot } from "./plot.js";
+
+let parting = null; // the place where the text would go another way under the present knobs
+let continuing = null; // what the next request continues: {key, forced}
+const superseded = new Set(); // generations that a newer one has replaced; their last words are ignored
+
+/** What the Generate button sends through Gradio's queue. */
+export function request() {
+  const body = { session: sessionToken(), ...promptJson(), ...knobs(), ...lengthJson() };
+  if (continuing) body.continue = continuing;
+  else if (promptChanged()) ask();
+  continuing = null;
+  if (page.run) superseded.add(page.run.id);
+  document.body.dataset.generating = "true";
+  settled();
+  return body;
+}
+
+/** One delta of the stream: tokens with their place, so that a lost message shows as a gap. */
+export function receive(delta) {
+  if (!delta?.generation || superseded.has(delta.generation)) return;
+  if (delta.generation === "none") return ended(delta); // refused before anything was written
+  const { tokens, nodes } = page;
+  if (page.run?.id !== delta.generation) {
+    const kept = [...(page.run?.steps ?? [])].filter(([index]) => index < delta.base);
+    page.run = { id: delta.generation, steps: new Map(kept), follow: true };
+    nodes.goOn.hidden = true;
+    tokens.select(null);
+  }
+  delta.tokens.forEach((token, offset) => page.run.steps.set(delta.at + offset, token));
+  tokens.apply(delta);
+  nodes.run.textContent = delta.status ?? "";
+  timeline();
+  if (delta.done) ended(delta);
+}
+
+function ended(delta) {
+  document.body.dataset.generating = "false";
+  if (delta.error) problem(new Error(delta.error));
+  if (delta.view_key && page.run.follow) {
+    page.key = delta.view_key;
+    retrace();
+  }
+}
+
+/** The Stop button: Gradio closes the stream without a last word. */
+export function stopped() {
+  document.body.dataset.generating = "false";
+  if (page.run?.follow) backToEnd();
+}
+
+/** Messages were lost (a hidden tab drops some): fetch what is missing. */
+export async function repair(from) {
+  if (page.run) receive(await get(`generations/${page.run.id}?from=${from}`).catch(() => null));
+}
+
+/** A new prompt stands on the page; the text behind the old one is gone. */
+export function cleared(promptTokens) {
+  if (page.run) superseded.add(page.run.id);
+  page.run = null;
+  page.tokens.clear();
+  page.tokens.setPrompt(promptTokens);
+  page.tokens.select(null);
+  page.nodes.goOn.hidden = true;
+  timeline();
+}
+
+export function select(token) {
+  if (!token?.key) return;
+  if (page.run) page.run.follow = false;
+  page.key = token.key;
+  if (token.prompt) page.tokens.select(token.index, { prompt: true });
+  else page.tokens.select(token.index);
+  retrace();
+}
+
+export function backToEnd() {
+  if (!page.run) return;
+  page.run.follow = true;
+  page.key = `${page.run.id}.${page.run.steps.size}`;
+  page.tokens.select(null);
+  retrace();
+}
+
+/** To the next (1) or previous (-1) generated token that is wanted, around the end. */
+export function stepBy(delta, wanted = () => true) {
+  const steps = [...(page.run?.steps.entries() ?? [])].sort(([a], [b]) => a - b).map(([, token]) => token);
+  const here = steps.findIndex((token) => token.key === page.key);
+  let at = here < 0 && delta < 0 ? steps.length : here;
+  for (let tries = 0; tries < steps.length; tries++) {
+    at = (at + delta + steps.length) % steps.length;
+    if (wanted(steps[at])) return select(steps[at]);
+  }
+}
+
+/** Jump to the next step whose figure stands among the text's largest quarter. */
+export const jump = (figure) => () => {
+  const values = [...(page.run?.steps.values() ?? [])].map((token) => token[figure] ?? 0).sort((a, b) => a - b);
+  const threshold = values[Math.floor(values.length * 0.75)] ?? 0;
+  stepBy(1, (token) => (token[figure] ?? 0) >= threshold);
+};
+
+/** Which token would the text's own darts no longer draw under the present knobs? Asked when a knob is let go. */
+export const compare = latest(async () => {
+  const { run, tokens, nodes } = page;
+  if (!run?.steps.size || document.body.dataset.generating === "true") return;
+  const answer = await Promise.resolve().then(() => post("replay", { generation: run.id, ...knobs() })).catch(() => null);
+  if (run !== page.run || !answer) return;
+  tokens.fadeFrom(answer.index);
+  parting = answer.index === null ? null : `${run.id}.${answer.index}`;
+  nodes.goOn.hidden = parting === null;
+  nodes.goOn.firstElementChild.textContent = parting ? `Under these knobs the same dart hits ${answer.text} there.` : "";
+});
+
+/** Write on from where the darts part. */
+export const goOn = () => writeOn(parting, null);
+
+/** A click on a bar: force its token at the step on screen and write on behind it. */
+export const force = (token) => page.view && writeOn(page.view.key, token);
+
+function writeOn(key, forced) {
+  continuing = { key, forced };
+  document.getElementById("generate").click();
+}
+
+const timeline = latest(async () => {
+  if (!page.run?.steps.size) {
+    page.nodes.timeline.hidden = true;
+    return;
+  }
+  const figure = await get(`generations/${page.run.id}/timeline`).catch(() => null);
+  if (!figure) return;
+  await plotly();
+  page.nodes.timeline.hidden = false;
+  await drawPlot(page.nodes.timeline, figure);
+});
