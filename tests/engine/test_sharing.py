@@ -101,12 +101,15 @@ def test_slots_are_given_back_when_the_last_samples_end(model: Model) -> None:
 
 def uneven_seed(model: Model) -> int:
     """A seed of which one sample ends at once and the other not for long."""
-    with Engine(model) as engine:
-        for seed in range(1000):
-            steps, _ = run(engine, Request((1, 2), HOT, max_tokens=60, num_samples=2, seed=seed))
-            lengths = sorted(sum(step.sample == number for step in steps) for number in range(2))
-            if lengths[0] < 10 and lengths[1] == 60:
-                return seed
+    with Engine(model, max_lanes=64) as engine:
+        for first in range(0, 960, 32):
+            seeds = range(first, first + 32)
+            streams = [engine.submit(Request((1, 2), HOT, max_tokens=60, num_samples=2, seed=seed)) for seed in seeds]
+            for seed, stream in zip(seeds, streams, strict=True):
+                steps, _ = finished(stream)
+                lengths = sorted(sum(step.sample == number for step in steps) for number in range(2))
+                if lengths[0] < 10 and lengths[1] == 60:
+                    return seed
     raise AssertionError("no such seed")
 
 

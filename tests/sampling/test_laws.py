@@ -18,7 +18,7 @@ def applied(sampler: Sampler, row: torch.Tensor, history: list[int]) -> torch.Te
 
 
 @everyone
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_leaves_its_input_alone_keeps_a_token_and_revives_none(kind, data):
     sampler, row, history = data.draw(settings_of(kind)), data.draw(rows()), data.draw(histories())
@@ -55,7 +55,7 @@ def test_off_equals_absence(kind, data):
 
 
 @everyone
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data(), shift=st.integers(-400, 400))
 def test_a_constant_on_all_logits_changes_no_probability(kind, data, shift):
     if not kind.shift_invariant:
@@ -66,7 +66,7 @@ def test_a_constant_on_all_logits_changes_no_probability(kind, data, shift):
 
 
 @everyone
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_who_claims_to_keep_the_argmax_keeps_it(kind, data):
     if not kind.keeps_argmax:

@@ -165,7 +165,7 @@ def reachable(root: object) -> list[object]:
 def test_a_session_holds_keys_and_numbers_but_no_tensor(desk: Desk) -> None:
     async def use() -> Session:
         session = desk.sessions.get((await desk.open())["session"])
-        view = (await desk.next(session, {"prompt": "The old sailor", "negative": "A house", "scale": 2.0}))
+        view = await desk.next(session, {"prompt": "The old sailor", "negative": "A house", "scale": 2.0})
         async for _ in desk.generate(session, {"prompt": "The old sailor", "max_tokens": 12, "scale": 1.5}):
             pass
         text = next(iter(session.generations))
