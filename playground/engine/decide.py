@@ -96,7 +96,7 @@ def _draw(asks: Sequence[Ask], base: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     darts = torch.tensor([ask.uniform for ask in asks], dtype=torch.float64)
     token_ids = torch.empty(len(asks), dtype=torch.int64, device=base.device)
     log_prob, bits = (torch.empty(len(asks), dtype=torch.float64, device=base.device) for _ in range(2))
-    passes = stack([ask.chain for ask in asks])._passes(
+    passes = stack([ask.chain for ask in asks]).passes(
         base, [ask.history for ask in asks], [ask.prompt_length for ask in asks], [ask.memory for ask in asks]
     )
     for group, left in passes:

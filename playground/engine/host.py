@@ -79,8 +79,8 @@ class EngineHost:
             self._status = HostStatus(
                 "failed",
                 0.0,
-                f"The model could not be loaded: {type(error).__name__}: {error}. "
-                "See the server's console, or start with another --model.",
+                f"The model could not be loaded ({type(error).__name__}). The server's console says more; "
+                "start with another --model.",
             )
             raise
         else:

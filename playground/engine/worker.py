@@ -5,6 +5,7 @@ Knows nothing about the queue, failures or other threads; of the engine it alone
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from playground.engine.store import LogitsStore
 from playground.errors import PlaygroundError
 from playground.models.backend import Backend
 from playground.sampling.draw import uniform
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,8 @@ class Worker:
 
 
 def explain(error: Exception) -> str:
-    """What a user may read: our own words where there are any, the kind of error where there are none."""
+    """What a user may read: our own words where there are any, the kind of error and no more where there are none."""
     if isinstance(error, PlaygroundError):
         return str(error)
-    return f"This request failed ({type(error).__name__}: {str(error)[:200]}). The others go on; try it again."
+    log.error("a request failed", exc_info=error)
+    return f"This request failed ({type(error).__name__}; the server's log says more). The others go on; try it again."

@@ -65,7 +65,7 @@ class BatchPlan:
         ``usable_rows`` first.
         """
         out = torch.empty_like(scores, dtype=torch.promote_types(scores.dtype, torch.float32))
-        for group, now in self._passes(scores, token_ids, prompt_length, state):
+        for group, now in self.passes(scores, token_ids, prompt_length, state):
             out[list(group.rows)] = now.full()
         return out
 
@@ -83,15 +83,16 @@ class BatchPlan:
         """
         drawn = torch.empty(len(self.chains), dtype=torch.int64, device=scores.device)
         log_probs = torch.empty(len(self.chains), dtype=torch.float64, device=scores.device)
-        for group, now in self._passes(scores, token_ids, prompt_length, state):
+        for group, now in self.passes(scores, token_ids, prompt_length, state):
             rows = list(group.rows)
             columns = draw(now.scores, u[rows])
             drawn[rows], log_probs[rows] = now.token_ids(columns), log_prob(now.scores, columns)
         return drawn, log_probs
 
-    def _passes(
+    def passes(
         self, scores: torch.Tensor, token_ids: History, prompt_length: int | Sequence[int], state: States | None
     ) -> Iterator[tuple[Group, Candidates]]:
+        """Each group of rows that share a sequence of stages, with what those stages leave of float[B,V] ``scores``."""
         if scores.shape[0] != len(self.chains):
             raise PlaygroundError(f"This plan is for {len(self.chains)} rows; scores has {scores.shape[0]}.")
         scores = scores if scores.dtype == torch.float64 else scores.float()

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from playground.errors import PlaygroundError
 from playground.serve.guard import unforeseen
 from playground.ui.desk import Desk
-from playground.ui.session import Session
+from playground.ui.session import Session, SessionEnded
 
 log = logging.getLogger(__name__)
 SESSION_HEADER = "X-PG-Session"
@@ -99,7 +99,8 @@ def _route(path: str, answer: Answer, *methods: str) -> Route:
         try:
             return _json(await answer(request), 200)
         except PlaygroundError as error:
-            return _json({"error": str(error)}, error.status)
+            ended = {"session_ended": True} if isinstance(error, SessionEnded) else {}
+            return _json({"error": str(error), **ended}, error.status)
         except ClientDisconnect:
             raise
         except Exception:

@@ -15,6 +15,7 @@ from playground.errors import UNFORESEEN, PlaygroundError
 from playground.ui.desk import Desk
 from playground.ui.endpoints import add_endpoints
 from playground.ui.page import build_page
+from playground.ui.session import SessionEnded
 
 log = logging.getLogger(__name__)
 TITLE = "Decoding Playground"
@@ -30,6 +31,8 @@ def build_app(desk: Desk) -> gr.Blocks:
             with session.at_work():
                 async for delta in desk.generate(session, body):
                     yield delta
+        except SessionEnded as error:
+            yield {**_failed(str(error)), "session_ended": True}
         except PlaygroundError as error:
             yield _failed(str(error))
         except Exception:

@@ -50,7 +50,7 @@ def add_endpoints(desk: Desk) -> None:
         chat: bool = False,
         system: str = "",
     ) -> AsyncIterator[dict[str, Any]]:
-        """Generate text; yields {"text": all so far, "tokens": [...], "done": false} and closes with done = true."""
+        """Generate text; yields {"text": all so far, "done": false} and closes with "done": true and the "tokens"."""
         with _call(desk) as session:
             body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed)
             body |= {"max_tokens": max_tokens, "stop": stop}
@@ -58,7 +58,7 @@ def add_endpoints(desk: Desk) -> None:
                 generation = session.generation(delta["generation"])
                 yield {
                     "text": "".join(token["text"] for token in generation.tokens),
-                    "tokens": generation.tokens,
+                    "tokens": generation.tokens if delta["done"] else [],  # else the answer grows with its square
                     "done": delta["done"],
                     "error": delta["error"],
                 }

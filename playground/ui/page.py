@@ -37,11 +37,8 @@ def build_page(max_tokens: int) -> Page:
         _draw_card()
     _node("pg-sentence")
     with gr.Row(elem_id="pg-main"):
-        with gr.Column(scale=6, min_width=300, elem_id="pg-left"):
-            _node("pg-text-panel")
-            _node("pg-guidance-panel")
-        with gr.Column(scale=5, min_width=300, elem_id="pg-right"):
-            _node("pg-distribution-panel")
+        for name in ("pg-text-panel", "pg-distribution-panel", "pg-guidance-panel"):
+            _node(name)
     _node("pg-inspector-panel")
     stream = gr.HTML(
         {},

@@ -103,6 +103,15 @@ def _inside_prompt(whole: Place, key: str, index: int) -> Place:
     return Place(key, whole.prompt_ids[:index], key, chosen=whole.prompt_ids[index], at_end=False)
 
 
+class SessionEnded(PlaygroundError):
+    """Nobody knows this tab: the page opens a session anew by itself and asks again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This page's session has ended (the server was restarted, or it slept for long). Reload the page.", 404
+        )
+
+
 class Sessions:
     """All tabs, bounded: one that nobody uses goes first, then the one not used for longest.
 
@@ -124,14 +133,11 @@ class Sessions:
         return session
 
     def get(self, token: object) -> Session:
-        """The session of a token; PlaygroundError (404) where it is unknown or too old."""
+        """The session of a token; SessionEnded (404) where it is unknown or too old."""
         self._forget_old()
         session = self._sessions.get(token) if isinstance(token, str) else None
         if session is None:
-            raise PlaygroundError(
-                "This page's session has ended (the server was restarted, or it slept for long). Reload the page.",
-                status=404,
-            )
+            raise SessionEnded
         session.used_s, session.idle = time.monotonic(), False
         self._sessions.move_to_end(session.token)
         return session

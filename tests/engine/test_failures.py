@@ -28,7 +28,7 @@ def test_a_stage_that_raises_ends_only_its_own_stream(scale: float) -> None:
         gate.open.set()
         answers = [finished(stream) for stream in streams]
         steps, done = answers.pop(3)
-        assert done.reason == "error" and "this stage breaks" in done.message and len(steps) == 10
+        assert done.reason == "error" and "ValueError" in done.message and len(steps) == 10
         for request, (steps, done) in zip(good, answers, strict=True):
             assert done.reason == "length"
             assert [step.token_id for step in steps] == [step.token_id for step in run(engine, request)[0]]
@@ -120,7 +120,7 @@ def test_a_forward_that_crashes_ends_those_in_it_and_the_engine_lives() -> None:
     backend = Wrapper(crash)
     with Engine(toy(backend)) as engine:
         steps, done = run(engine, Request((13,), HOT, 5))
-        assert done.reason == "error" and "a kernel has failed" in done.message and steps == []
+        assert done.reason == "error" and "Error" in done.message and "kernel" not in done.message and steps == []
         assert run(engine, Request((5,), chain(temperature=0), 5, ignore_eos=True))[1].reason == "length"
         assert engine.status()["num_lanes_used"] == 0
     assert not backend.lanes
@@ -133,6 +133,6 @@ def test_a_fork_that_fails_ends_its_request() -> None:
 
     backend = NoFork()
     with Engine(toy(backend)) as engine:
-        assert "no room" in run(engine, Request((5,), HOT, 5, num_samples=3))[1].message
+        assert "Error" in run(engine, Request((5,), HOT, 5, num_samples=3))[1].message
         assert run(engine, Request((5,), HOT, 5, ignore_eos=True))[1].reason == "length"
     assert not backend.lanes
