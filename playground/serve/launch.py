@@ -57,7 +57,7 @@ def launch(desk: Desk, settings: Settings, close: Callable[[], None], block: boo
             share=False,
             ssr_mode=False,
             quiet=True,
-            show_error=True,
+            show_error=False,
             run_history=False,
             enable_monitoring=False,
             max_file_size="1kb",

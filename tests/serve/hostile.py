@@ -88,6 +88,6 @@ def error_of(answer: httpx.Response) -> str:
 
 def check_message(message: Any) -> None:
     """A sentence for people, not too long, nothing of our insides."""
-    assert isinstance(message, str) and 15 < len(message) < 2_500, message  # Gradio lists its inputs
+    assert isinstance(message, str) and 15 < len(message) < 600, message
     assert message.endswith("."), message
     assert not [word for word in INTERNALS if word in message], message
