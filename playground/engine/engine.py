@@ -22,7 +22,6 @@ from playground.engine.failures import Guard
 from playground.engine.job import Job
 from playground.engine.meter import Meter
 from playground.engine.pace import Pace
-from playground.engine.priority import give_way
 from playground.engine.records import Done, Reading, Request, Span, Step
 from playground.engine.scheduler import Scheduler
 from playground.engine.status import Status
@@ -202,7 +201,6 @@ class Engine:
     # The thread
 
     def _run(self) -> None:
-        give_way()
         torch.set_num_threads(self.num_threads)
         try:
             with torch.no_grad():
