@@ -2,6 +2,7 @@
 
 const root = new URL("pg/v1/", document.baseURI);
 let session = null;
+let reopening = null;
 
 /** Open this tab's session; the answer holds everything the page needs to start. */
 export async function open() {
@@ -12,19 +13,42 @@ export async function open() {
 
 export const sessionToken = () => session;
 
-/** POST a JSON body; throws an Error with the server's own words and `status`. */
-export async function post(route, body, signal) {
-  const response = await fetch(new URL(route, root), {
-    method: "POST",
-    headers: { "Content-Type": "application/json", ...(session ? { "X-PG-Session": session } : {}) },
-    body: JSON.stringify(body),
-    signal,
-  });
-  return unpack(response);
+/** The server no longer knows this tab (it was restarted, or it forgot): open a session once for all who ask. */
+export async function reopen(dead) {
+  if (session !== dead) return;
+  reopening ??= open().finally(() => { reopening = null; });
+  await reopening;
 }
 
-export async function get(route) {
-  const response = await fetch(new URL(route, root), { headers: session ? { "X-PG-Session": session } : {} });
+/**
+ * POST a JSON body; throws an Error with the server's own words and `status`. Where the session has ended a new one is
+ * opened; what names nothing of the old one is sent again, the rest throws an Error with `ended`: ask anew.
+ */
+export async function post(route, body, signal) {
+  const used = session;
+  const send = () => fetched(route, {
+    method: "POST", headers: { "Content-Type": "application/json", ...owner() }, body: JSON.stringify(body), signal,
+  });
+  try {
+    return await send();
+  } catch (error) {
+    if (!error.ended || route === "session") throw error;
+    await reopen(used);
+    if ("key" in body || "generation" in body) throw error;
+    return send();
+  }
+}
+
+export const get = (route) => fetched(route, { headers: owner() });
+
+const owner = () => (session ? { "X-PG-Session": session } : {});
+
+async function fetched(route, options) {
+  const response = await fetch(new URL(route, root), options).catch((error) => {
+    if (error.name === "AbortError") throw error;
+    const words = "The server does not answer. Nothing here is lost: the page goes on by itself once it is back.";
+    throw Object.assign(new Error(words), { lost: true });
+  });
   return unpack(response);
 }
 
@@ -38,6 +62,7 @@ async function unpack(response) {
   if (response.ok) return answer;
   const error = new Error(answer.error || `The server answered ${response.status}. Try again, or reload the page.`);
   error.status = response.status;
+  error.ended = Boolean(answer.session_ended);
   throw error;
 }
 

@@ -85,6 +85,21 @@ export function fit(parent, list, length, make) {
   return list;
 }
 
+/** One stop for Tab in a list; arrows, Home and End walk its children. */
+export function walkable(list) {
+  list.addEventListener("keydown", (event) => {
+    const items = [...list.children];
+    const at = items.indexOf(event.target);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 }[event.key];
+    if (at < 0 || to === undefined) return;
+    items[Math.max(0, Math.min(items.length - 1, to))].focus();
+    event.preventDefault();
+  });
+  list.addEventListener("focusin", (event) => {
+    for (const item of list.children) item.tabIndex = item === event.target ? 0 : -1;
+  });
+}
+
 export function calm() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

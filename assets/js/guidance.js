@@ -1,7 +1,7 @@
 // What guidance changed: the tokens it promoted and suppressed most, three marks each on one log axis.
 // Knows nothing about how the branches are mixed.
 
-import { el, fit, keep, setAttr, setClass, setLabel, setStyle, setText } from "./dom.js";
+import { el, fit, keep, setAttr, setClass, setLabel, setStyle, setText, walkable } from "./dom.js";
 import { decade, percent, ratio } from "./format.js";
 
 const states = new WeakMap();
@@ -17,9 +17,9 @@ export function render(node, guidance, options = {}) {
   const axis = axisFor(state, guidance, options.hold);
   drawHead(state, guidance);
   const among = guidance.masked ? " of the plausible" : "";
-  const would = guidance.scale === 1 ? "would be " : "most ";
-  drawColumn(state.promoted, `${would}promoted${among}`, guidance.promoted, axis);
-  drawColumn(state.suppressed, `${would}suppressed${among}`, guidance.suppressed, axis);
+  const off = guidance.scale === 1;
+  drawColumn(state.promoted, off ? "a higher scale would promote" : `most promoted${among}`, guidance.promoted, axis);
+  drawColumn(state.suppressed, off ? "and suppress" : `most suppressed${among}`, guidance.suppressed, axis);
   setClass(state.body, "pg-guidance-neutral", guidance.scale === 1);
   options.light?.touch();
 }
@@ -48,8 +48,9 @@ function build(parent) {
 
 function column(parent) {
   const root = el("section", "", parent);
-  const head = el("h4", "", root);
+  const head = el("h3", "", root);
   const list = el("ul", "", root);
+  walkable(list);
   const axis = el("div", "pg-guidance-axis", root);
   axis.setAttribute("aria-hidden", "true");
   return { root, head, list, axis, rows: [], key: "" };
@@ -60,7 +61,7 @@ function drawHead(state, guidance) {
   setText(state.negativeLead, last ? "negative: the last prompt token, " : "negative: ");
   setLabel(state.negativeText, guidance.negative_text);
   const cost = guidance.cost_ms;
-  setText(state.cost, Number.isFinite(cost) ? ` · second branch ${cost.toFixed(0)} ms a step` : "");
+  setText(state.cost, cost > 0.5 ? ` · second branch ${cost.toFixed(0)} ms a step` : "");
 }
 
 /** Whole decades around every mark; what lies lower stands at the left end. */
@@ -90,6 +91,7 @@ function drawColumn(state, title, marks, axis) {
   setText(state.head, title);
   drawAxis(state, axis);
   fit(state.list, state.rows, marks.length, makeRow);
+  if (marks.length && !state.rows.some((row) => row.tabIndex === 0)) state.rows[0].tabIndex = 0;
   marks.forEach((mark, index) => drawRow(state.rows[index], mark, axis));
 }
 
@@ -108,7 +110,7 @@ function drawAxis(state, [low, high]) {
 
 function makeRow() {
   const root = el("li", "pg-grow");
-  root.tabIndex = 0;
+  root.tabIndex = -1;
   root.pgLabelNode = el("bdi", "pg-token", root);
   const track = el("span", "pg-gtrack", root);
   root.pgStem = el("i", "pg-gstem", track);

@@ -19,7 +19,7 @@ export function render(node, view, options = {}) {
   });
   state.view = view;
   state.title = options.stageTitle;
-  setText(state.hint, options.hint ?? "Point at a token to follow it through every stage; P pins it.");
+  setText(state.hint, options.hint ?? "Point at a token, or reach it by Tab and arrows, to follow it through every stage; P pins it.");
   follow(followers, node, options.light, (light) => draw(state, light));
 }
 

@@ -57,12 +57,32 @@ export function setStage(values) {
   }
 }
 
+/** Names for people and screen readers: which stage a slider belongs to, and what its ends mean. */
+export function nameKnobs(id, title) {
+  for (const [parameter, facts] of paramsOf(id)) {
+    const element = controls.host(knobOf(id, parameter));
+    if (!element) continue;
+    element.title = facts.help ?? "";
+    const same = title.startsWith(facts.label);
+    for (const input of element.querySelectorAll("input, textarea")) {
+      input.setAttribute("aria-label", (same ? title : `${title}: ${facts.label}`) + (input.type === "number" ? ", as a number" : ""));
+    }
+  }
+}
+
+/** Everything a person has set, as an example's state: what survives a server that goes away. */
+export const state = () => ({
+  ...promptJson(), ...lengthJson(), seed: controls.number("seed"), scale: controls.number("guidance-scale"),
+  guided: controls.checked("on-guidance"), strip: page.strip.order.map(stage),
+});
+
 /** Put an example's state into the controls. */
 export function setControls(state) {
   controls.setWords("prompt", state.prompt);
   controls.setWords("negative-prompt", state.negative);
   controls.setWords("system-prompt", state.system);
-  controls.setChecked("on-guidance", true);
+  controls.setChecked("on-guidance", state.guided ?? true);
+  if (state.stop) controls.setWords("stop-strings", state.stop.join("\n"));
   controls.setNumber("guidance-scale", state.scale);
   controls.setNumber("max-tokens", state.max_tokens);
   controls.setNumber("seed", state.seed);

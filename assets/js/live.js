@@ -7,7 +7,7 @@ import { page, plotly, problem, settled } from "./page.js";
 import * as panels from "./panels.js";
 import { paint } from "./picture.js";
 import { draw as drawPlot } from "./plot.js";
-import { cleared, force } from "./text.js";
+import { cleared, departed, force } from "./text.js";
 
 let prompted = ""; // the prompt boxes as the model last read them
 
@@ -26,7 +26,8 @@ export const retrace = latest(async () => {
     settled();
     if (view.key === page.key) paint(view, force);
   } catch (error) {
-    problem(error);
+    if (error.ended) ask();
+    else problem(error);
   } finally {
     delete document.body.dataset.stale;
   }
@@ -35,12 +36,16 @@ export const retrace = latest(async () => {
 /** Ask the model for the distribution after the prompt. */
 export const ask = latest(async () => {
   const prompt = promptJson();
+  const same = !promptChanged(); // asked again in a new session: the text on screen stays
+  const before = page.run;
   try {
     const view = await post("next", { ...prompt, ...knobs() });
     prompted = JSON.stringify(prompt);
     settled();
     page.key = view.key;
-    cleared(view.prompt_tokens);
+    if (page.run !== before) page.tokens.setPrompt(view.prompt_tokens); // a text has begun meanwhile
+    else if (same && before) departed(view.prompt_tokens);
+    else cleared(view.prompt_tokens);
     page.nodes.rendered.replaceChildren(...view.rendered.map(([name, words]) =>
       panels.el("figure", {}, panels.el("figcaption", { class: "pg-quiet" }, name), panels.el("pre", {}, words))));
     paint(view, force);
@@ -64,6 +69,6 @@ export async function scalePlot() {
     await plotly();
     drawPlot(page.nodes.scalePlot, figure);
   } catch (error) {
-    problem(error);
+    if (!error.ended) problem(error);
   }
 }

@@ -1,9 +1,10 @@
 // The beginning: a session, the furniture, the wiring. All sampler maths stays on the server; everything drawn comes
 // from one view of one step.
 
-import { get, open } from "./api.js";
+import { open } from "./api.js";
+import { adoptToasts, kept, keepOverReload, watch } from "./connection.js";
 import * as controls from "./controls.js";
-import { neutralise, setControls } from "./knobs.js";
+import { nameKnobs, neutralise, setControls } from "./knobs.js";
 import { ask, promptChanged, retrace, scalePlot, showFirst } from "./live.js";
 import { page, plotly, problem, say, title } from "./page.js";
 import * as panels from "./panels.js";
@@ -14,7 +15,6 @@ import { createTokens } from "./tokens.js";
 
 const SETTLE_MS = 600; // rows keep their order this long after a slider is let go
 const TYPING_MS = 350; // a pause this long in typing asks the model again
-const POLL_MS = 700;
 const timers = { hold: 0, typing: 0, compare: 0 };
 
 window.PG = {
@@ -45,9 +45,7 @@ const redraw = () => page.view && draw(page.view, text.force);
 
 function setMode(mode) {
   page.mode = mode;
-  for (const name of ["completion", "chat"]) {
-    document.getElementById(`pg-mode-${name}`).setAttribute("aria-checked", String(name === mode));
-  }
+  panels.check(page.nodes.modes, mode);
   document.body.dataset.mode = mode;
   if (promptChanged()) ask();
 }
@@ -68,9 +66,7 @@ function setOrder(name) {
 
 function setChartScale(scale) {
   page.chartScale = scale;
-  for (const button of page.nodes.segment.children) {
-    button.setAttribute("aria-checked", String(button.dataset.scale === scale));
-  }
+  panels.check(page.nodes.segment, scale);
   if (scale === "rank") plotly().then(retrace, problem);
   else retrace();
 }
@@ -78,7 +74,7 @@ function setChartScale(scale) {
 function furnish() {
   const { start } = page;
   const byId = (id) => document.getElementById(id);
-  const head = panels.top(start.model);
+  const head = panels.top(start.model, () => ready(true));
   const distribution = panels.distributionPanel({ scale: setChartScale });
   const guidance = panels.guidancePanel(scalePlot);
   const inspector = panels.inspectorPanel(redraw);
@@ -93,7 +89,9 @@ function furnish() {
     ribbon: panels.el("div", { class: "pg-ribbon-host", "aria-hidden": "true" }),
   };
   document.body.append(page.nodes.say);
-  panels.toolbar(Object.keys(start.orders), { mode: setMode, order: setOrder, neutralise });
+  const tools = panels.toolbar(Object.keys(start.orders), { mode: setMode, order: setOrder, neutralise });
+  page.nodes.modes = tools.modes;
+  page.nodes.axisNote = byId("pg-axis-note");
   panels.examples(start.examples, showExample);
   head.theme.addEventListener("click", () => document.body.classList.toggle("dark"));
   page.tokens = createTokens(tokens, { onSelect: text.select, onGap: text.repair });
@@ -105,12 +103,13 @@ function furnishCards(pipeline) {
   for (const node of pipeline.querySelectorAll(".pg-card-head")) {
     const id = node.dataset.stage;
     const facts = registry[id.split("--")[0]];
-    const head = panels.cardHead(node, { id, title: title(id), summary: facts?.summary, formula: facts?.formula,
+    const head = panels.cardHead(node, { id, title: title(id), summary: facts?.summary, formula: facts?.formula, source: facts?.source,
       movable: Boolean(facts), onRemove: page.strip.remove });
     head.card = node.closest(".pg-card");
-    head.note = node.appendChild(panels.el("div", { class: "pg-card-note pg-quiet" }));
+    head.note = head.card.appendChild(panels.el("div", { class: "pg-card-note pg-quiet" }));
     page.heads.set(id, head);
     if (head.grip) page.strip.grip(id, head.grip);
+    if (facts) nameKnobs(id, title(id));
   }
   pipeline.append(page.nodes.ribbon);
   panels.addStage(pipeline, Object.keys(registry), registry, (name) => {
@@ -124,28 +123,10 @@ function onKey(event) {
   else if (event.key === "Escape" && document.body.dataset.generating === "true") document.getElementById("stop").click();
 }
 
-async function watchModel() {
-  const bar = document.getElementById("pg-loading");
-  const { dataset } = document.body;
-  for (;;) {
-    const status = await get("status").catch(() => null);
-    if (status?.state === "failed") return problem(new Error(status.message));
-    if (status?.state === "ready") {
-      const people = status.num_users_generating;
-      page.nodes.people.textContent = people > 1 ? `${people} people generating` : "";
-      bar.hidden = true;
-      if (dataset.ready !== "true") {
-        page.nodes.state.textContent = `${status.model} · ${status.note}`;
-        dataset.ready = "true";
-        if (!page.key || promptChanged()) ask();
-      }
-    } else if (status) {
-      bar.hidden = false;
-      bar.firstElementChild.value = status.fraction;
-      bar.lastElementChild.textContent = status.message;
-    }
-    await new Promise((resolve) => setTimeout(resolve, dataset.ready === "true" ? 5000 : POLL_MS));
-  }
+/** The model answers, for the first time or again (back): ask for what is not on screen yet. */
+function ready(back) {
+  if (!page.key || promptChanged()) ask();
+  else if (back) retrace();
 }
 
 async function begin() {
@@ -163,11 +144,17 @@ async function begin() {
     pinned = now;
   });
   document.body.dataset.mode = page.mode;
+  document.body.dataset.generating = "false";
   if (start.first) showFirst(start.first);
-  watchModel();
+  const state = kept();
+  if (state) showExample({ state });
+  keepOverReload();
+  adoptToasts();
+  watch(ready);
 }
 
 begin().catch((error) => {
   document.body.dataset.broken = error.message;
+  document.getElementById("pg-top")?.append(`The page could not start. ${error.message}`);
   console.error(error);
 });

@@ -19,22 +19,39 @@ export const page = {
   hold: false, // rows keep their order while a slider moves
 };
 
-/** A stage's title for people, from its id (min_p--2). */
-export const title = (id) =>
-  ({ guidance: "Guidance", draw: "Draw" })[id] ?? page.start.registry[id.split("--")[0]]?.title ?? id;
+/** A stage's title for people, from its id: "Min-p", its second copy "Min-p 2" (min_p--2). */
+export function title(id) {
+  const [name, copy] = id.split("--");
+  const words = { guidance: "Guidance", draw: "Draw" }[name] ?? page.start.registry[name]?.title ?? name;
+  return copy ? `${words} ${copy}` : words;
+}
 
 export const plotly = () => loadScript("pg/vendor/plotly.min.js");
 
 /** Show what went wrong, in the server's own words; nothing on the page is lost. */
 export function problem(error) {
   const node = document.getElementById("pg-problem");
+  if (error.lost) document.body.dataset.lost = "true";
   node.firstElementChild.textContent = error.message;
   node.hidden = false;
 }
 
 export const settled = () => {
   document.getElementById("pg-problem").hidden = true;
+  delete document.body.dataset.lost;
 };
+
+const STANDS_MS = 800; // a sentence is read out once it has stood this long, never at every frame of a drag
+let sentence = "";
+let standing = 0;
+
+/** The live sentence changed; a screen reader hears the one that stays. */
+export function announce(words) {
+  if (words === sentence) return;
+  sentence = words;
+  clearTimeout(standing);
+  standing = setTimeout(() => say(words), STANDS_MS);
+}
 
 let saying = 0;
 /** Tell a screen reader. */

@@ -14,8 +14,37 @@ export function el(tag, attributes = {}, ...children) {
 
 const fill = (id, ...children) => document.getElementById(id).replaceChildren(...children);
 
-export function top(model) {
-  const state = el("span", { id: "pg-model", class: "pg-quiet" }, model);
+/** A row of buttons of which one is chosen: Tab reaches the chosen one, arrows choose. */
+function segment(name, choices, choose) {
+  const node = el("div", { class: "pg-segment", role: "radiogroup", "aria-label": name });
+  for (const { value, words, ...attributes } of choices) {
+    node.append(el("button", { type: "button", role: "radio", "data-value": value, onclick: () => choose(value),
+      ...attributes }, words));
+  }
+  node.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    const buttons = [...node.children];
+    const next = buttons[(buttons.indexOf(event.target) + step + buttons.length) % buttons.length];
+    event.preventDefault();
+    next.focus();
+    next.click();
+  });
+  check(node, choices[0].value);
+  return node;
+}
+
+export function check(segmentNode, value) {
+  for (const button of segmentNode.children) {
+    const chosen = button.dataset.value === value;
+    button.setAttribute("aria-checked", String(chosen));
+    button.tabIndex = chosen ? 0 : -1;
+  }
+}
+
+export function top(model, onRetry) {
+  const state = el("strong", { id: "pg-model" }, model);
+  const note = el("span", { id: "pg-model-note", class: "pg-quiet" });
   const people = el("span", { id: "pg-people", class: "pg-quiet", "aria-live": "off" });
   const theme = el("button", { class: "pg-plain", id: "pg-theme", type: "button", title: "Light or dark",
     "aria-label": "Switch between light and dark" }, "◐");
@@ -23,39 +52,60 @@ export function top(model) {
     el("header", { class: "pg-header" },
       el("h1", {}, "Decoding Playground"),
       el("p", { class: "pg-tagline" }, "See and steer how a language model picks its next token."),
-      el("span", { class: "pg-header-right" }, state, people, theme)),
+      el("span", { class: "pg-header-right" }, state, note, people, theme)),
     el("div", { id: "pg-loading", class: "pg-loading", hidden: true, role: "status" },
       el("progress", { max: "1", value: "0", "aria-label": "Loading the model" }), el("span", {})),
     el("div", { id: "pg-problem", class: "pg-problem", hidden: true, role: "alert" },
-      el("span", {}), el("button", { type: "button", class: "pg-plain", "aria-label": "Dismiss",
+      el("span", {}),
+      el("button", { type: "button", class: "pg-button pg-retry", onclick: onRetry }, "Try now"),
+      el("button", { type: "button", class: "pg-plain", "aria-label": "Dismiss",
         onclick: (event) => { event.currentTarget.parentNode.hidden = true; } }, "✕")));
-  return { state, people, theme };
+  return { state, note, people, theme };
 }
 
 export function toolbar(orders, handlers) {
   const select = el("select", { id: "pg-order", "aria-label": "Order of the stages, as in an engine" },
     el("option", { value: "" }, "own order"), ...orders.map((name) => el("option", { value: name }, name)));
   select.addEventListener("change", () => select.value && handlers.order(select.value));
-  const modes = el("div", { class: "pg-segment", role: "radiogroup", "aria-label": "Mode" });
-  for (const [mode, words] of [["completion", "Completion"], ["chat", "Chat"]]) {
-    modes.append(el("button", { type: "button", role: "radio", id: `pg-mode-${mode}`,
-      "aria-checked": String(mode === "completion"), onclick: () => handlers.mode(mode) }, words));
-  }
+  const modes = segment("Mode", [
+    { value: "completion", words: "Completion", id: "pg-mode-completion" },
+    { value: "chat", words: "Chat", id: "pg-mode-chat" },
+  ], handlers.mode);
   fill("pg-toolbar",
     el("div", { class: "pg-toolbar" }, modes,
       el("label", { class: "pg-quiet" }, "Order ", select),
-      el("button", { type: "button", id: "pg-neutralise", class: "pg-button", onclick: handlers.neutralise },
-        "Neutralise"),
-      el("span", { id: "pg-axis-note", class: "pg-quiet pg-right" })));
-  return { select };
+      el("button", { type: "button", id: "pg-neutralise", class: "pg-button", onclick: handlers.neutralise,
+        title: "Switch every stage off: the model itself" }, "Neutralise"),
+      keys(), el("span", { id: "pg-axis-note", class: "pg-quiet pg-right" })));
+  return { select, modes };
+}
+
+const KEYS = [["Ctrl Enter", "generate"], ["Esc", "stop"], ["← →", "on a card's grip: move the stage; Delete takes it off"],
+  ["↑ ↓", "in a list of tokens: the next one"], ["Enter", "on a bar: force this token; on the text: open its step"],
+  ["P", "on a bar: pin the token"]];
+
+function keys() {
+  const list = el("dl", {}, ...KEYS.flatMap(([key, words]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, words)]));
+  const node = el("details", { class: "pg-keys" }, el("summary", {}, "Keys"), list);
+  node.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !node.open) return;
+    node.open = false;
+    node.firstElementChild.focus();
+  });
+  node.addEventListener("focusout", (event) => { if (!node.contains(event.relatedTarget)) node.open = false; });
+  return node;
 }
 
 export function examples(list, choose) {
-  const watch = el("p", { class: "pg-watch pg-quiet", id: "pg-watch", "aria-live": "polite" });
+  const watch = el("p", { class: "pg-watch pg-quiet", id: "pg-watch", "aria-live": "polite" },
+    "One click sets everything up; what to watch is said here.");
   const groups = new Map();
   for (const example of list) {
     const chip = el("button", { type: "button", class: "pg-chip", title: example.watch,
-      onclick: () => { watch.textContent = example.watch; choose(example); } }, example.title);
+      onclick: () => {
+        watch.replaceChildren(el("b", {}, "Watch: "), example.watch);
+        choose(example);
+      } }, example.title);
     const name = example.chip;
     if (!groups.has(name)) groups.set(name, el("span", { class: "pg-chips" }));
     groups.get(name).append(chip);
@@ -64,8 +114,8 @@ export function examples(list, choose) {
     ...groups.values()), watch);
 }
 
-export function cardHead(node, { id, title, summary, formula, movable, onRemove }) {
-  const help = [summary, formula].filter(Boolean).join("\n");
+export function cardHead(node, { id, title, summary, formula, source, movable, onRemove }) {
+  const help = [summary, formula, source].filter(Boolean).join("\n");
   const grip = movable ? el("button", { type: "button", class: "pg-grip", title: "Drag, or use the arrow keys; " +
     "Delete takes the stage off the strip", "aria-label": `Move ${title}` }, "⠿") : null;
   const drawing = el("div", { class: "pg-card-drawing" });
@@ -78,13 +128,14 @@ export function cardHead(node, { id, title, summary, formula, movable, onRemove 
 }
 
 export function addStage(pipeline, names, registry, choose) {
-  const select = el("select", { id: "pg-add-stage", "aria-label": "Add a stage" }, el("option", { value: "" }, "+ Add a stage"),
+  const select = el("select", { id: "pg-add-stage", "aria-label": "Add a stage" }, el("option", { value: "" }, "Add a stage"),
     ...names.map((name) => el("option", { value: name, title: registry[name].summary }, registry[name].title)));
   select.addEventListener("change", () => {
     if (select.value) choose(select.value);
     select.value = "";
   });
-  pipeline.append(el("div", { class: "pg-add", style: "order: 900" }, select));
+  pipeline.append(el("div", { class: "pg-add", style: "order: 900" },
+    el("span", { "aria-hidden": "true" }, el("b", {}, "+"), "Add a stage"), select));
 }
 
 export function textPanel(handlers) {
@@ -95,28 +146,25 @@ export function textPanel(handlers) {
     el("section", { class: "pg-panel", "aria-label": "Text" },
       el("h2", {}, "Text ", el("span", { class: "pg-quiet" },
         "shaded where the model was surprised; click a token to open its step"),
-        el("span", { id: "pg-run", class: "pg-quiet pg-right", role: "status" })),
-      node,
+        el("span", { id: "pg-run", class: "pg-quiet pg-right" })),
+      node, el("p", { class: "pg-no-text pg-quiet" }, "No text yet: press Generate (Ctrl+Enter), or click a bar to force its token."),
       el("div", { id: "pg-continue", class: "pg-continue", hidden: true, role: "status" }, el("span", {}),
         el("button", { type: "button", class: "pg-button", id: "pg-continue-button", onclick: handlers.goOn }, "Continue from here")),
       el("div", { id: "timeline", class: "pg-plot", "aria-label": "Entropy and surprisal along the text", role: "img" }),
-      el("div", { class: "pg-buttons" },
+      el("div", { class: "pg-buttons", id: "pg-steps" },
         button("◂", "Previous step", () => handlers.step(-1), "pg-previous"),
         button("▸", "Next step", () => handlers.step(1), "pg-next"),
         button("uncertain ⤓", "Jump to the next uncertain step", handlers.uncertain, "pg-uncertain"),
         button("surprise ⤓", "Jump to the next surprising token", handlers.surprise, "pg-surprise"),
         button("back to the end", "The distribution after the last token", handlers.end, "pg-end"),
-        el("span", { class: "pg-quiet pg-right pg-legend" }, el("i", { class: "pg-key-line" }), " entropy ",
-          el("i", { class: "pg-key-bar" }), " surprisal, bits, of the unmodified model"))));
+        el("span", { class: "pg-quiet pg-right pg-legend", title: "both of the model before any stage" },
+          el("i", { class: "pg-key-line" }), " entropy ", el("i", { class: "pg-key-bar" }), " surprisal of the model, bits"))));
   return node;
 }
 
 export function distributionPanel(handlers) {
-  const segment = el("div", { class: "pg-segment", role: "radiogroup", "aria-label": "Scale of the chart" });
-  for (const scale of ["linear", "log", "rank"]) {
-    segment.append(el("button", { type: "button", role: "radio", "aria-checked": String(scale === "linear"),
-      "data-scale": scale, onclick: () => handlers.scale(scale) }, scale));
-  }
+  const scales = segment("Scale of the chart",
+    ["linear", "log", "rank"].map((scale) => ({ value: scale, words: scale, "data-scale": scale })), handlers.scale);
   const headline = el("div", { id: "pg-headline" });
   const rows = el("div", { id: "distribution" });
   const plot = el("div", { id: "pg-rank-plot", class: "pg-plot", hidden: true, role: "img",
@@ -125,10 +173,10 @@ export function distributionPanel(handlers) {
   fill("pg-distribution-panel",
     el("section", { class: "pg-panel", "aria-label": "Next-token distribution" },
       el("h2", {}, el("span", { id: "pg-after" }), el("span", { class: "pg-legend pg-quiet" },
-        el("i", { class: "pg-key-raw" }), " model ", el("i", { class: "pg-key-final" }), " after the pipeline"), segment),
+        el("i", { class: "pg-key-raw" }), " model ", el("i", { class: "pg-key-final" }), " after the pipeline"), scales),
       headline, rows, plot,
       el("h3", {}, "The dart"), ruler));
-  return { headline, rows, plot, ruler, segment };
+  return { headline, rows, plot, ruler, segment: scales };
 }
 
 export function guidancePanel(onScalePlot) {
@@ -156,7 +204,7 @@ export function inspectorPanel(onOpen) {
 }
 
 export const sentenceNode = () => {
-  const node = el("div", { id: "sentence", "aria-live": "polite" });
+  const node = el("div", { id: "sentence" });
   fill("pg-sentence", el("div", { class: "pg-say" }, node, el("div", { id: "pg-journey" })));
   return node;
 };

@@ -2,10 +2,12 @@
 // Knows nothing about where the view comes from.
 
 import { render as drawCard } from "./card.js";
+import { el, setText } from "./dom.js";
+import { count } from "./format.js";
 import { render as drawGuidance } from "./guidance.js";
 import { render as drawHeadline } from "./headline.js";
 import { render as drawJourney } from "./journey.js";
-import { page, title } from "./page.js";
+import { announce, page, title } from "./page.js";
 import { draw as drawPlot } from "./plot.js";
 import { render as drawRibbon } from "./ribbon.js";
 import { render as drawRows } from "./rows.js";
@@ -25,6 +27,7 @@ export function paint(view, onForce) {
 export function draw(view, onForce) {
   const { nodes, light, hold, chartScale } = page;
   drawSentence(nodes.sentence, view.sentence);
+  announce((view.sentence || []).map((fragment) => fragment.text).join(""));
   drawHeadline(nodes.headline, view);
   nodes.after.textContent = view.title ? `After “${view.title}”` : "Next token";
   nodes.rows.hidden = chartScale === "rank";
@@ -34,7 +37,8 @@ export function draw(view, onForce) {
   drawRuler(nodes.ruler, view.dart, { light });
   drawCards(view);
   drawGuidance(nodes.marks, view.guidance, { light, hold });
-  nodes.formula.textContent = formula(view.guidance);
+  drawFormula(nodes.formula, view.guidance);
+  setText(nodes.axisNote, `cards: log probability against log rank, all ${count(view.vocabulary_size)} tokens`);
   if (nodes.inspector.open) drawTable(nodes.table, view, { light, hold, stageTitle: title });
   const { dataset } = document.body;
   dataset.key = view.key;
@@ -53,14 +57,21 @@ function drawCards(view) {
   }
   drawRuler(heads.get("draw").drawing, view.dart, { light });
   const cost = view.guidance?.cost_ms;
-  heads.get("guidance").note.textContent = cost == null ? "1 = off" : `1 = off · costs ${cost.toFixed(1)} ms a step`;
+  setText(heads.get("guidance").note, cost > 0.5 ? `1 = off · +${cost.toFixed(0)} ms a step` : "1 = off");
   drawRibbon(nodes.ribbon, view.stages, { card: (id) => heads.get(id)?.card ?? null, stacked });
   drawJourney(nodes.journey, view, { light, stageTitle: title });
 }
 
-function formula(guidance) {
-  if (!guidance) return "scale 1 = off";
-  if (guidance.scale === 1) return "scale 1 = off: the model on the prompt, bit for bit";
-  const weight = (guidance.scale - 1).toFixed(2).replace("-", "−");
-  return `log p = prompt + ${weight} · (prompt − negative)`;
+/** log p = prompt + 0.50 · (prompt − negative), each word in the hue it has everywhere. */
+function drawFormula(node, guidance) {
+  const weight = (guidance?.scale ?? 1) - 1;
+  const key = weight.toFixed(2);
+  if (node.dataset.weight === key) return;
+  node.dataset.weight = key;
+  node.replaceChildren();
+  const word = (name, text = name) => el("span", `pg-word-${name}`, node, text);
+  const plain = (text) => node.append(text);
+  word("final", "log p"); plain(" = "); word("prompt"); plain(weight < 0 ? " − " : " + ");
+  el("b", "", node, Math.abs(weight).toFixed(2)); plain(" · ("); word("prompt"); plain(" − "); word("negative"); plain(")");
+  if (weight === 0) plain(" · scale 1 = off");
 }

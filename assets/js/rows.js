@@ -169,9 +169,9 @@ function drawRow(item, row, log, max, title, light) {
   const final = row.removed_by ? `✂ ${removed}` : percent(row.p_final);
   setText(item.rawText, raw);
   setText(item.finalText, final);
-  const fate = row.removed_by ? `removed by ${removed}` : `after ${final}`;
+  const fate = row.removed_by ? `model, removed by ${removed}` : "model, after the pipeline";
   const marks = (row.drawn ? ", the dart hits it" : "") + (row.chosen ? ", the text has it" : "");
-  setAttr(root, "aria-label", `${row.text}: model ${raw}, ${fate}${marks}, rank ${count(row.rank)}`);
+  setAttr(root, "aria-label", `${row.text} ${raw} ${final}: ${fate}${marks}, rank ${count(row.rank)}`);
 }
 
 function drawOthers(item, others, log, max) {

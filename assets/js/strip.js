@@ -94,6 +94,8 @@ export function createStrip(pipeline, opening, handlers) {
     handlers.say(`${handlers.title(id)} was taken off the strip.`);
   }
 
+  // Where the browser knows reading-flow, Tab follows the cards as they stand by itself.
+  if (!CSS.supports("reading-flow", "flex-visual")) pipeline.addEventListener("keydown", (event) => walk(pipeline, event));
   apply();
   return {
     grip, add, remove,
@@ -101,4 +103,24 @@ export function createStrip(pipeline, opening, handlers) {
     replace: (next) => set([...next]),
     hasRoom: (name) => [name, `${name}--2`].some((id) => !order.includes(id) && card(id)),
   };
+}
+
+const STOPS = "button, input, select, textarea";
+
+/** Tab and Shift+Tab from control to control in the order the cards are seen, then out of the strip. */
+function walk(pipeline, event) {
+  if (event.key !== "Tab" || event.ctrlKey || event.altKey || event.metaKey) return;
+  const seen = (node) => node.getClientRects().length > 0 && !node.disabled && node.tabIndex >= 0;
+  const stops = (root) => [...root.querySelectorAll(STOPS)].filter(seen);
+  const place = (node) => Number(getComputedStyle(node).order);
+  const inside = [...pipeline.children].sort((a, b) => place(a) - place(b)).flatMap(stops);
+  const at = inside.indexOf(event.target);
+  if (at < 0) return;
+  const side = event.shiftKey ? Node.DOCUMENT_POSITION_PRECEDING : Node.DOCUMENT_POSITION_FOLLOWING;
+  const outside = stops(document).filter((node) =>
+    !pipeline.contains(node) && pipeline.compareDocumentPosition(node) & side);
+  const target = inside[at + (event.shiftKey ? -1 : 1)] ?? (event.shiftKey ? outside.at(-1) : outside[0]);
+  if (!target) return;
+  event.preventDefault();
+  target.focus();
 }

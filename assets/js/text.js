@@ -1,14 +1,15 @@
 // The text on screen: streamed in, walked through, compared with what the same darts would draw now, written on.
 // Knows nothing about the picture of a step; it says which step is looked at.
 
-import { get, latest, post, sessionToken } from "./api.js";
+import { get, latest, post, reopen, sessionToken } from "./api.js";
 import { knobs, lengthJson, promptJson } from "./knobs.js";
 import { ask, promptChanged, retrace } from "./live.js";
-import { page, plotly, problem, settled } from "./page.js";
+import { page, plotly, problem, say, settled } from "./page.js";
 import { draw as drawPlot } from "./plot.js";
 
 let parting = null; // the place where the text would go another way under the present knobs
 let continuing = null; // what the next request continues: {key, forced}
+let again = false; // a request that is sent a second time, in a new session
 const superseded = new Set(); // generations that a newer one has replaced; their last words are ignored
 
 /** What the Generate button sends through Gradio's queue. */
@@ -36,6 +37,7 @@ export function receive(delta) {
   }
   delta.tokens.forEach((token, offset) => page.run.steps.set(delta.at + offset, token));
   tokens.apply(delta);
+  document.body.dataset.text = page.run.steps.size ? "some" : "none";
   nodes.run.textContent = delta.status ?? "";
   timeline();
   if (delta.done) ended(delta);
@@ -43,10 +45,25 @@ export function receive(delta) {
 
 function ended(delta) {
   document.body.dataset.generating = "false";
+  if (delta.session_ended && !again) return sendAgain();
+  again = false;
   if (delta.error) problem(new Error(delta.error));
+  else say(`The text has ended: ${delta.status || "stopped"}.`);
   if (delta.view_key && page.run.follow) {
     page.key = delta.view_key;
     retrace();
+  }
+}
+
+/** The server forgot this tab: in a new session the same request, once. */
+async function sendAgain() {
+  again = true;
+  try {
+    await reopen(sessionToken());
+    await ask();
+    document.getElementById("generate").click();
+  } catch (error) {
+    problem(error);
   }
 }
 
@@ -65,6 +82,8 @@ export async function repair(from) {
 export function cleared(promptTokens) {
   if (page.run) superseded.add(page.run.id);
   page.run = null;
+  document.body.dataset.text = "none";
+  page.nodes.run.textContent = "";
   page.tokens.clear();
   page.tokens.setPrompt(promptTokens);
   page.tokens.select(null);
@@ -72,8 +91,19 @@ export function cleared(promptTokens) {
   timeline();
 }
 
+/** The server no longer knows the text on screen: it stays to be read, its steps cannot be opened. */
+export function departed(promptTokens) {
+  superseded.add(page.run.id);
+  page.run.gone = true;
+  page.tokens.setPrompt(promptTokens);
+  page.tokens.select(null);
+  page.nodes.goOn.hidden = true;
+  page.nodes.run.textContent = "written before the server restarted; Generate writes it again";
+}
+
 export function select(token) {
   if (!token?.key) return;
+  if (page.run?.gone && !token.prompt) return say(page.nodes.run.textContent);
   if (page.run) page.run.follow = false;
   page.key = token.key;
   if (token.prompt) page.tokens.select(token.index, { prompt: true });
@@ -82,7 +112,7 @@ export function select(token) {
 }
 
 export function backToEnd() {
-  if (!page.run) return;
+  if (!page.run || page.run.gone) return;
   page.run.follow = true;
   page.key = `${page.run.id}.${page.run.steps.size}`;
   page.tokens.select(null);
@@ -110,7 +140,7 @@ export const jump = (figure) => () => {
 /** Which token would the text's own darts no longer draw under the present knobs? Asked when a knob is let go. */
 export const compare = latest(async () => {
   const { run, tokens, nodes } = page;
-  if (!run?.steps.size || document.body.dataset.generating === "true") return;
+  if (!run?.steps.size || run.gone || document.body.dataset.generating === "true") return;
   const answer = await Promise.resolve().then(() => post("replay", { generation: run.id, ...knobs() })).catch(() => null);
   if (run !== page.run || !answer) return;
   tokens.fadeFrom(answer.index);

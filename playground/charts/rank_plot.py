@@ -31,7 +31,7 @@ def figure(view: PipelineView) -> dict[str, Any]:
     return {
         "data": curves,
         "layout": layout(
-            axis("rank in the model's own order", type="log", range=[0, _log10(top)]),
+            axis("rank in the model's own order", type="log", range=[0, _log10(top)], dtick=1),
             axis("probability", type="log", range=[LOWEST, 0.1], exponentformat="power", dtick=2),
             420,
             shapes=shapes,

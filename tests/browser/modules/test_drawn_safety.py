@@ -57,7 +57,7 @@ def test_nothing_is_wider_than_the_screen(gallery: Any, view: str, width: int) -
 def test_figures_are_said_not_only_drawn(gallery: Any) -> None:
     page = gallery()
     label = page.locator("#distribution .pg-drawn").get_attribute("aria-label").replace("\u00a0", " ")
-    assert label == "␣throne: model 0.55 %, after 4.3 %, the dart hits it, rank 29"
+    assert label == "␣throne 0.55 % 4.3 %: model, after the pipeline, the dart hits it, rank 29"
     assert "removed by Min-p" in page.locator("#distribution .pg-removed").first.get_attribute("aria-label")
     assert page.locator("#card-top_p svg").get_attribute("aria-label") == "Top-p: 49,152 to 8,088 tokens"
     assert "hit ␣throne" in page.locator("#ruler [role=img]").get_attribute("aria-label")
