@@ -105,7 +105,7 @@ export function createStrip(pipeline, opening, handlers) {
   };
 }
 
-const STOPS = "button, input, select, textarea";
+const STOPS = "button, input, select, textarea, summary, a[href], [tabindex=\"0\"]";
 
 /** Tab and Shift+Tab from control to control in the order the cards are seen, then out of the strip. */
 function walk(pipeline, event) {

@@ -42,6 +42,7 @@ export function createTokens(node, handlers = {}) {
       const fragment = document.createDocumentFragment();
       for (const token of tokens) prompt.push(fragment.appendChild(make(token, prefix)));
       list.insertBefore(fragment, list.firstChild);
+      if (!output.length) node.scrollTop = node.scrollHeight; // of a long prompt its end, where the text goes on
       keepCurrent();
     },
 

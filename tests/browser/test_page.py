@@ -12,15 +12,20 @@ import torch
 import playground as pg
 from playground.models import Model
 from playground.studies import first_view
+from tests.browser.driving import (
+    SET_RANGE,
+    after_paint,
+    clean_tab,
+    fill,
+    generate,
+    open_page,
+    slide,
+    tokens_shown,
+)
 from tests.browser.serving import serving, status
 
 pytestmark = [pytest.mark.browser, pytest.mark.model]
 
-SET_RANGE = """([id, value]) => {
-  const input = document.querySelector(`#${id} input[type=range]`);
-  Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(input, value);
-  input.dispatchEvent(new Event('input', { bubbles: true }));
-}"""
 ROWS = """() => Object.fromEntries([...document.querySelectorAll('#distribution [data-token-id][data-p-final]')].map(
   ({ dataset }) => [dataset.tokenId, [Number(dataset.pRaw), Number(dataset.pFinal), dataset.removedBy ?? ""]]))"""
 
@@ -34,72 +39,8 @@ def url(default_model: Model) -> Iterator[str]:
 @pytest.fixture
 def page(browser: Any, url: str) -> Iterator[Any]:
     """A fresh tab that fails the test on any script error, dialog or request to another host."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    tab = context.new_page()
-    faults: list[str] = []
-    tab.on("pageerror", lambda error: faults.append(f"script error: {error}"))
-    tab.on("dialog", lambda dialog: (faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    tab.on(
-        "request",
-        lambda request: (
-            faults.append(f"outbound: {request.url}") if not request.url.startswith((url, "data:", "blob:")) else None
-        ),
-    )
-    tab.on(
-        "console",
-        lambda message: (
-            faults.append(f"console: {message.text}") if "Content Security Policy" in message.text else None
-        ),
-    )
-    open_page(tab, url)
-    yield tab
-    context.close()
-    assert faults == []
-
-
-def open_page(tab: Any, url: str) -> None:
-    tab.goto(url)
-    tab.wait_for_selector("body[data-painted]", timeout=60_000)
-    tab.wait_for_selector("body[data-ready=true]", timeout=60_000)
-
-
-def painted(page: Any) -> int:
-    return int(page.evaluate("document.body.dataset.painted ?? 0"))
-
-
-def after_paint(page: Any, action: Any) -> None:
-    """Do something and wait until the picture has been drawn again and stands still."""
-    before = painted(page)
-    action()
-    page.wait_for_function("(before) => Number(document.body.dataset.painted) > before", arg=before, timeout=30_000)
-    page.wait_for_function("""() => new Promise((resolve) => {
-      const now = document.body.dataset.painted;
-      setTimeout(() => resolve(now === document.body.dataset.painted), 250);
-    })""")
-
-
-def slide(page: Any, knob: str, value: float) -> None:
-    after_paint(page, lambda: page.evaluate(SET_RANGE, [knob, str(value)]))
-
-
-def fill(page: Any, box: str, text: str) -> None:
-    """Type into a box and wait for the picture of another step."""
-    before = page.evaluate("document.body.dataset.key")
-    page.locator(f"#{box} textarea").fill(text)
-    page.wait_for_function("(before) => document.body.dataset.key !== before", arg=before, timeout=30_000)
-
-
-def generate(page: Any, length: int = 12) -> list[dict[str, str]]:
-    page.evaluate(SET_RANGE, ["max-tokens", str(length)])
-    page.locator("#generate").click()
-    page.wait_for_selector("body[data-generating=true]")
-    page.wait_for_selector("body[data-generating=false]", timeout=60_000)
-    return tokens_shown(page)
-
-
-def tokens_shown(page: Any) -> list[dict[str, str]]:
-    return page.evaluate("""() => [...document.querySelectorAll('#tokens [data-index]')].map(
-      (token) => ({ ...token.dataset, text: token.textContent }))""")
+    with clean_tab(browser, url) as tab:
+        yield tab
 
 
 def expected(chain: list[dict[str, Any]], scale: float = 1.0) -> torch.Tensor:
