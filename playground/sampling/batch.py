@@ -21,7 +21,7 @@ from playground.sampling.fold import Candidates, fold
 from playground.sampling.sampler import Sampler
 from playground.sampling.sequences import Stages, common_sequence, numbered
 
-BLOCK = 200_000  # cells of one pass on a CPU: more no longer fit into its cache, which costs up to twice the time
+BLOCK = 400_000  # cells of one pass on a CPU: more no longer fit into its cache, which costs up to twice the time
 
 
 @dataclass(frozen=True)

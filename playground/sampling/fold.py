@@ -66,11 +66,13 @@ def compacted(now: Candidates) -> Candidates:
     if now.scores.is_cuda or num_columns < SMALLEST:
         return now
     alive = now.scores > -torch.inf
-    num_alive = alive.sum(-1)
+    num_alive = alive.sum(-1, dtype=torch.int32).long()
     width = max(1, int(num_alive.max()))  # 1 for rows of NaN, which must not stop their batch-mates
     if width * SHRINK > num_columns:
         return now
-    rows, columns = alive.nonzero(as_tuple=True)  # row by row, columns ascending
+    # Row by row, columns ascending. NumPy finds few trues among many five times faster than torch.
+    flat = torch.from_numpy(alive.numpy().ravel().nonzero()[0])
+    rows, columns = flat // num_columns, flat % num_columns
     places = torch.arange(rows.numel()) - (num_alive.cumsum(0) - num_alive)[rows]
     scores = now.scores.new_full((num_rows, width), -torch.inf)
     scores[rows, places] = now.scores[rows, columns]
