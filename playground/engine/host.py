@@ -5,6 +5,7 @@ Knows nothing about which model or engine it is: it is given a function that mak
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import torch
 from playground.engine.engine import Engine
 from playground.errors import PlaygroundError
 
+log = logging.getLogger(__name__)
 Progress = Callable[[float, str], None]
 
 
@@ -75,6 +77,7 @@ class EngineHost:
             engine = self._make(self._progress)
         except PlaygroundError as error:
             self._status = HostStatus("failed", 0.0, str(error))
+            log.error("%s", error)
         except Exception as error:  # whatever a model's code raises must reach the page, not kill a thread silently
             self._status = HostStatus(
                 "failed",

@@ -120,4 +120,4 @@ def _stage(
 
 
 def _entropy_bits(probs: torch.Tensor, log_probs: torch.Tensor) -> float:
-    return -float(torch.where(probs > 0, probs * log_probs, 0.0).sum()) / math.log(2)
+    return max(0.0, -float(torch.where(probs > 0, probs * log_probs, 0.0).sum()) / math.log(2))  # never -0.0
