@@ -170,4 +170,6 @@ const timeline = latest(async () => {
   await plotly();
   page.nodes.timeline.hidden = false;
   await drawPlot(page.nodes.timeline, figure);
+  // While the text grows, four times a second are enough: where page and model share two cores, every redraw is a token.
+  if (document.body.dataset.generating === "true") await new Promise((resolve) => setTimeout(resolve, 250));
 });
