@@ -59,7 +59,8 @@ function drawCards(view) {
   const cost = view.guidance?.cost_ms;
   setText(heads.get("guidance").note, cost > 0.5 ? `1 = off · +${cost.toFixed(0)} ms a step` : "1 = off");
   drawRibbon(nodes.ribbon, view.stages, { card: (id) => heads.get(id)?.card ?? null, stacked });
-  drawJourney(nodes.journey, view, { light, stageTitle: title });
+  const hint = narrow.matches ? "Touch the ring beside a token to follow it." : undefined;
+  drawJourney(nodes.journey, view, { light, hint, stageTitle: title });
 }
 
 /** log p = prompt + 0.50 · (prompt − negative), each word in the hue it has everywhere. */

@@ -60,7 +60,10 @@ function makeRow(root) {
   const bar = el("span", "pg-row-bar", root);
   const ghost = el("i", "pg-row-ghost", bar);
   const final = el("i", "pg-row-fill", bar);
-  const [rawText, finalText] = ["raw", "final"].map((name) => el("span", `pg-rows-${name}`, root));
+  const [rawText, finalText] = ["raw", "final"].map((name) => {
+    root.append(" "); // between words, for whoever reads or copies the row
+    return el("span", `pg-rows-${name}`, root);
+  });
   return { root, label, ghost, final, rawText, finalText };
 }
 

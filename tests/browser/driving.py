@@ -76,8 +76,16 @@ def fill(page: Any, box: str, text: str) -> None:
 
 def generate(page: Any, length: int = 12) -> list[dict[str, str]]:
     page.evaluate(SET_RANGE, ["max-tokens", str(length)])
+    page.evaluate("""() => {
+      window.begun = false;
+      new MutationObserver((_, observer) => {
+        if (document.body.dataset.generating !== 'true') return;
+        window.begun = true;
+        observer.disconnect();
+      }).observe(document.body, { attributes: true, attributeFilter: ['data-generating'] });
+    }""")
     page.locator("#generate").click()
-    page.wait_for_selector("body[data-generating=true]")
+    page.wait_for_function("window.begun")  # a short text may have ended by now
     page.wait_for_selector("body[data-generating=false]", timeout=60_000)
     return tokens_shown(page)
 
