@@ -39,6 +39,9 @@ function showReady(status) {
   page.nodes.people.textContent = people > 1 ? `${people} people generating` : "";
   page.nodes.state.textContent = status.model;
   page.nodes.note.textContent = page.nodes.note.title = status.note;
+  const chat = document.getElementById("pg-mode-chat");
+  chat.disabled = !status.chat;
+  chat.title = status.chat ? "" : "This is a base model: it has no chat template.";
   document.getElementById("pg-loading").hidden = true;
 }
 

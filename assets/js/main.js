@@ -71,6 +71,22 @@ function setChartScale(scale) {
   else retrace();
 }
 
+/** Light or dark: what the system says, until the button says otherwise; the choice is remembered where that is allowed. */
+function theme(button) {
+  const remembered = (value) => {
+    try {
+      if (value === undefined) return localStorage.getItem("pg-dark");
+      localStorage.setItem("pg-dark", value);
+    } catch {
+      // a frame of another site may have no storage; the choice then lasts as long as the page
+    }
+    return null;
+  };
+  const chosen = remembered();
+  if (chosen !== null) document.body.classList.toggle("dark", chosen === "1");
+  button.addEventListener("click", () => remembered(document.body.classList.toggle("dark") ? "1" : "0"));
+}
+
 function furnish() {
   const { start } = page;
   const byId = (id) => document.getElementById(id);
@@ -93,7 +109,7 @@ function furnish() {
   page.nodes.modes = tools.modes;
   page.nodes.axisNote = byId("pg-axis-note");
   panels.examples(start.examples, showExample);
-  head.theme.addEventListener("click", () => document.body.classList.toggle("dark"));
+  theme(head.theme);
   page.tokens = createTokens(tokens, { onSelect: text.select, onGap: text.repair });
 }
 
