@@ -38,6 +38,7 @@ def figure(view: ScaleView) -> dict[str, Any]:
                 "y": curve["p"][peak],
                 "text": text,
                 "showarrow": False,
+                "xanchor": "right" if peak > len(curve["p"]) - 6 else "left" if peak < 5 else "center",
                 "yanchor": "bottom",
                 "font": {"size": 10, "color": colour},
             }

@@ -183,7 +183,7 @@ class Engine:
     def guidance_cost_ms(self) -> float | None:
         """Milliseconds that the negative rows add to a step; None until steps with and without were measured."""
         guidance = self._meter.guidance_ms()
-        return None if guidance is None else guidance[0] - guidance[1]
+        return None if guidance is None else max(0.0, guidance[0] - guidance[1])
 
     def close(self) -> None:
         """End every stream and the thread."""

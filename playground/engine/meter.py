@@ -9,8 +9,11 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from statistics import median
 
 SMOOTHING = 0.1
+NUM_FORWARDS = 31
+"""Forwards of one size whose median stands for it: a mean would follow every hiccup of a shared machine."""
 WINDOW_S = 5.0
 """Tokens per second are those of the last five."""
 
@@ -34,7 +37,7 @@ class Meter:
         self._step_ms = {"forward": 0.0, "chain": 0.0, "transfer": 0.0}
         self._num_steps = 0
         self._recent: deque[tuple[float, int]] = deque()
-        self._write_ms: dict[int, float] = {}
+        self._write_ms: dict[int, deque[float]] = {}
         self._last_guided: tuple[int, int] | None = None
 
     def observe(self, times: StepTimes, num_tokens: int) -> None:
@@ -50,8 +53,7 @@ class Meter:
     def observe_writing(self, num_rows: int, num_negative: int, forward_s: float) -> None:
         """One forward that only wrote: so many rows, of which so many were negative branches."""
         with self._lock:
-            old = self._write_ms.get(num_rows, 1000 * forward_s)
-            self._write_ms[num_rows] = old + SMOOTHING * (1000 * forward_s - old)
+            self._write_ms.setdefault(num_rows, deque(maxlen=NUM_FORWARDS)).append(1000 * forward_s)
             if num_negative:
                 self._last_guided = (num_rows, num_rows - num_negative)
 
@@ -75,7 +77,7 @@ class Meter:
             if self._last_guided is None:
                 return None
             with_rows, without = (self._write_ms.get(num_rows) for num_rows in self._last_guided)
-            return (with_rows, without) if with_rows and without else None
+            return (median(with_rows), median(without)) if with_rows and without else None
 
     def _forget(self) -> None:
         while self._recent and self._recent[0][0] < time.monotonic() - WINDOW_S:
