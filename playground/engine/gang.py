@@ -47,6 +47,11 @@ class Gang:
         return sum(lane.num_owed for lane in self.lanes)
 
     @property
+    def length(self) -> int:
+        """Tokens of its longest lane."""
+        return max(len(lane.token_ids) for lane in self.lanes)
+
+    @property
     def settles_at_once(self) -> bool:
         """It owes no more than one token a lane: a text being written, or the very end of a prompt."""
         return self.num_owed <= len(self.lanes)

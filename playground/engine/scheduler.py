@@ -18,6 +18,10 @@ from playground.engine.waiting import Waiting
 from playground.models.backend import Backend, Chunk
 
 
+LONG_TOKENS, LONG_RATIO = 2048, 8
+"""A text is far longer than most from this length on, and if it is so many times the median of those who write."""
+
+
 class Payment(NamedTuple):
     """What one gang pays in one forward."""
 
@@ -42,6 +46,7 @@ class Scheduler:
         self._budget = budget
         self._pace = pace
         self._lane_ids = itertools.count()
+        self._num_plans = 0
 
     def admit(self, waiting: Waiting) -> None:
         """Start what fits, in the order of the queue; then let running jobs grow into what nobody waits for.
@@ -76,13 +81,23 @@ class Scheduler:
     def plan(self) -> list[Payment]:
         """What every gang pays in the next forward: texts their token, prompts a share of what the pace allows."""
         owing = [(job, gang) for job in self.running for gang in job.gangs if gang.num_owed]
-        writing = [pair for pair in owing if pair[1].settles_at_once]
+        writing = self._in_turn([pair for pair in owing if pair[1].settles_at_once])
         reading = [pair for pair in owing if not pair[1].settles_at_once]
         budget = self._pace.num_prompt_tokens(len(reading), len(writing))
         given = shares([gang.num_owed for _, gang in reading], budget)
         payments = [Payment(job, gang, gang.pay(gang.num_owed), False) for job, gang in writing]
         payments += [Payment(*pair, pair[1].pay(share), True) for pair, share in zip(reading, given, strict=True)]
         return [payment for payment in payments if payment.chunks]
+
+    def _in_turn(self, writing: list[tuple[Job, Gang]]) -> list[tuple[Job, Gang]]:
+        """Who writes in this step: everybody, but a text far longer than most in every second step only. Attention
+        over its keys costs as much as fifteen short rows, and would slow them by more than the half that is allowed."""
+        self._num_plans += 1
+        if self._num_plans % 2 or not writing:
+            return writing
+        lengths = sorted(gang.length for _, gang in writing)
+        longest = max(LONG_TOKENS, LONG_RATIO * lengths[len(lengths) // 2])
+        return [pair for pair in writing if pair[1].length <= longest]
 
     def start_samples(self, job: Job) -> list[Sample]:
         """Samples that draw their first token now from the shared prompt: one a free slot, the last on its lanes."""

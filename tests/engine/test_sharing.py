@@ -206,3 +206,25 @@ def test_shares_waste_nothing_and_favour_nobody(owed: list[int], budget: int) ->
     assert sum(given_tokens) == min(budget, sum(owed))
     short = [share for share, need in zip(given_tokens, owed, strict=True) if share < need]
     assert not short or max(given_tokens) - min(short) <= 1, "who gets less than another gets all it needs"
+
+
+def test_a_text_far_longer_than_the_others_writes_in_every_second_step() -> None:
+    """It slows fifteen short ones by less, loses nothing but time, and alone it never waits."""
+    long = Request((7,) * 4000, HOT, max_tokens=30, ignore_eos=True, seed=3)
+    backend = Wrapper(max_context=8192)
+    with Engine(toy(backend)) as engine:
+        alone, _ = run(engine, long)
+        num_alone = sum(all(len(chunk.token_ids) == 1 for chunk in call) for call in backend.calls)
+        backend.calls.clear()
+        stream = engine.submit(long)
+        shorts = [engine.submit(Request((2, n), HOT, max_tokens=200, ignore_eos=True)) for n in range(3)]
+        together, _ = finished(stream)
+        for short in shorts:
+            finished(short)
+    assert [step.token_id for step in together] == [step.token_id for step in alone]
+    assert 29 <= num_alone <= 30
+    lane = next(chunk.lane for call in backend.calls for chunk in call if len(chunk.token_ids) > 100)
+    beside = [call for call in backend.calls if sum(chunk.lane != lane for chunk in call) == 3]
+    wrote = [any(chunk.lane == lane and len(chunk.token_ids) == 1 for chunk in call) for call in beside]
+    assert sum(wrote) >= 10
+    assert not any(one and two for one, two in zip(wrote, wrote[1:], strict=False)), "never two steps running"
