@@ -17,7 +17,6 @@ from playground.engine.records import Reading, Request
 from playground.engine.waiting import Waiting
 from playground.models.backend import Backend, Chunk
 
-
 LONG_TOKENS, LONG_RATIO = 2048, 8
 """A text is far longer than most from this length on, and if it is so many times the median of those who write."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import replace
 
@@ -227,4 +228,4 @@ def test_a_text_far_longer_than_the_others_writes_in_every_second_step() -> None
     beside = [call for call in backend.calls if sum(chunk.lane != lane for chunk in call) == 3]
     wrote = [any(chunk.lane == lane and len(chunk.token_ids) == 1 for chunk in call) for call in beside]
     assert sum(wrote) >= 10
-    assert not any(one and two for one, two in zip(wrote, wrote[1:], strict=False)), "never two steps running"
+    assert not any(one and two for one, two in itertools.pairwise(wrote)), "never two steps running"

@@ -1,18 +1,34 @@
-"""One live server for all tests of this folder, and a neighbour whose text nobody may disturb."""
+"""Two live servers for all tests of this folder, and a neighbour whose text nobody may disturb."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.serve.live import Live, Neighbour, running_server
+from tests.serve.live import Live, Neighbour, starting_server
+
+ROOMY = ("--max-tokens", "2000", "--max-sessions", "50", "--num-threads", "1")
+"""Texts long enough to be left in the middle, and few enough sessions to fill them all."""
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with running_server(tmp_path_factory.mktemp("server") / "server.log") as server:
-        yield server
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Callable[[], Live], Callable[[], Live]]]:
+    """Both servers of this folder, started side by side: each needs seconds to import what it imports."""
+    folder = tmp_path_factory.mktemp("servers")
+    with starting_server(folder / "plain.log") as plain, starting_server(folder / "roomy.log", *ROOMY) as roomy:
+        yield plain, roomy
+
+
+@pytest.fixture(scope="session")
+def live(servers: tuple[Callable[[], Live], Callable[[], Live]]) -> Live:
+    return servers[0]()
+
+
+@pytest.fixture(scope="session")
+def slow(servers: tuple[Callable[[], Live], Callable[[], Live]]) -> Live:
+    """A server that nobody else uses: its lanes and rows are counted."""
+    return servers[1]()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,8 +87,8 @@ def _session(session: str | None) -> dict[str, str]:
 
 
 @contextmanager
-def running_server(log: Path, *flags: str) -> Iterator[Live]:
-    """Start ``app.py --backend toy`` on a free port, wait until the model answers, end it afterwards."""
+def starting_server(log: Path, *flags: str) -> Iterator[Callable[[], Live]]:
+    """Start ``app.py --backend toy`` on a free port and end it afterwards; the yielded call waits until it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -103,11 +103,22 @@ def running_server(log: Path, *flags: str) -> Iterator[Live]:
         )
     try:
         with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
-            _wait(http, process, log)
-            yield Live(url, process, log, http)
+
+            def ready() -> Live:
+                _wait(http, process, log)
+                return Live(url, process, log, http)
+
+            yield ready
     finally:
         process.kill()  # nothing of it is kept, and an orderly end takes seconds
         process.wait(10)
+
+
+@contextmanager
+def running_server(log: Path, *flags: str) -> Iterator[Live]:
+    """A server that answers."""
+    with starting_server(log, *flags) as ready:
+        yield ready()
 
 
 def _wait(http: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:

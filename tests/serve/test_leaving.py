@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.serve.live import Live, running_server
+from tests.serve.live import Live
 
 LONG = [{"sampler": "logit_bias", "bias": {"256": -100}}]
 ENDLESS = 1900
 """Tokens: what fits the toy's context, and minutes of work here with the slowest of chains."""
-
-
-@pytest.fixture(scope="module")
-def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A server that lets texts be long enough to be left in the middle."""
-    with running_server(
-        tmp_path_factory.mktemp("slow") / "server.log",
-        "--max-tokens",
-        "2000",
-        "--max-sessions",
-        "50",
-        "--num-threads",
-        "1",
-    ) as server:
-        yield server
 
 
 def start(live: Live, name: str, data: list[object]) -> str:
