@@ -67,7 +67,7 @@ def test_together_as_alone_on_the_toy(model: Model) -> None:
 @pytest.mark.model
 def test_together_as_alone_on_the_real_model(placed_model: Model, request: pytest.FixtureRequest) -> None:
     if "bfloat16" in request.node.name:
-        pytest.skip("in bf16 texts diverge; the rate is measured by the benchmark")
+        pytest.skip("in bf16 sums differ with the batch and texts part; how often was not measured: no GPU yet")
     with Engine(placed_model) as engine:
         asked = requests(placed_model, 12)
         streams = [engine.submit(one) for one in asked]
