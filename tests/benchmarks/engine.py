@@ -56,9 +56,10 @@ def arguments() -> argparse.Namespace:
 
 
 def plain(model: Model, options: argparse.Namespace) -> dict[str, Any]:
-    """16 plain requests: a bare loop over the same backend and batch, and the engine; prefill in both."""
-    bare_s, engine_s, bare_cpu_s, engine_cpu_s, step_ms = [], [], [], [], {}
+    """16 plain requests: a bare loop of transformers, one over our backend, and the engine; prefill in all three."""
+    transformers_s, bare_s, engine_s, bare_cpu_s, engine_cpu_s, step_ms = [], [], [], [], [], {}
     for _ in range(options.rounds):
+        transformers_s.append(in_thread(options, transformers_loop, model, options.num_tokens))
         start_s = time.process_time()
         bare_s.append(in_thread(options, bare_loop, model, options.num_tokens))
         bare_cpu_s.append(time.process_time() - start_s)
@@ -73,6 +74,8 @@ def plain(model: Model, options: argparse.Namespace) -> dict[str, Any]:
         "bare_tokens_per_s": num_tokens / min(bare_s),
         "engine_tokens_per_s": num_tokens / min(engine_s),
         "engine_over_bare": min(bare_s) / min(engine_s),
+        "transformers_loop_tokens_per_s": num_tokens / min(transformers_s),
+        "engine_over_transformers_loop": min(transformers_s) / min(engine_s),
         **{f"{part}_ms": value for part, value in step_ms.items()},
     }
 
@@ -141,6 +144,22 @@ def bare_loop(model: Model, num_tokens: int) -> None:
             logits = model.backend.forward([Chunk(lane, (token,)) for lane, token in zip(lanes, drawn, strict=True)])
     for lane in lanes:
         model.backend.release(lane)
+
+
+def transformers_loop(model: Model, num_tokens: int) -> None:
+    """The model's own forward with its own cache, left-padded to one batch, and an argmax; nothing of ours in it."""
+    asked, device = prompts(model), model.hf_model.device
+    width = max(map(len, asked))
+    token_ids = torch.tensor([(0,) * (width - len(one)) + one for one in asked], device=device)
+    mask = torch.tensor([[0] * (width - len(one)) + [1] * len(one) for one in asked], device=device)
+    positions, cache = (mask.cumsum(-1) - 1).clamp(min=0), None
+    with torch.no_grad():
+        for _ in range(num_tokens):
+            out = model.hf_model(token_ids, attention_mask=mask, position_ids=positions, past_key_values=cache,
+                                 use_cache=True, logits_to_keep=1)  # fmt: skip
+            cache, token_ids = out.past_key_values, out.logits[:, -1].argmax(-1, keepdim=True)
+            mask = torch.cat([mask, torch.ones_like(token_ids)], dim=1)
+            positions = positions[:, -1:] + 1
 
 
 def write(engine: Engine, asked: Sequence[tuple[int, ...]], num_tokens: int, scale: float = 1.0) -> None:
