@@ -16,7 +16,7 @@ from playground.sampling import SAMPLERS, Chain
 from .strategies import chains
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(chains())
 def test_round_trips(chain):
     stages = chain.to_json()
@@ -133,7 +133,7 @@ def test_bad_links_are_explained(text):
         Chain.from_url(text)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz_0123456789.:,-%é") | st.text())
 def test_any_text_is_a_chain_or_an_explained_error(text):
     for read in (Chain.from_url, Chain.from_json):

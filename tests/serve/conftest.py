@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -12,21 +15,39 @@ ROOMY = ("--max-tokens", "2000", "--max-sessions", "50", "--num-threads", "1")
 """Texts long enough to be left in the middle, and few enough sessions to fill them all."""
 
 
-@pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Callable[[], Live], Callable[[], Live]]]:
-    """Both servers of this folder, started side by side: each needs seconds to import what it imports."""
-    folder = tmp_path_factory.mktemp("servers")
-    with starting_server(folder / "plain.log") as plain, starting_server(folder / "roomy.log", *ROOMY) as roomy:
-        yield plain, roomy
+Servers = tuple[Callable[[], Live], Callable[[], Live]]
+SERVERS, RUNNING = pytest.StashKey[Servers](), pytest.StashKey[ExitStack]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start this folder's servers before the first test of any folder: each needs seconds to import what it imports."""
+    wanted = any({"live", "slow"} & set(getattr(item, "fixturenames", ())) for item in session.items)
+    if not wanted or session.config.option.collectonly:
+        return
+    running = session.config.stash[RUNNING] = ExitStack()
+    folder = Path(running.enter_context(TemporaryDirectory()))
+    plain = running.enter_context(starting_server(folder / "plain.log"))
+    roomy = running.enter_context(starting_server(folder / "roomy.log", *ROOMY))
+    session.config.stash[SERVERS] = (plain, roomy)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if RUNNING in config.stash:
+        config.stash[RUNNING].close()
 
 
 @pytest.fixture(scope="session")
-def live(servers: tuple[Callable[[], Live], Callable[[], Live]]) -> Live:
+def servers(pytestconfig: pytest.Config) -> Servers:
+    return pytestconfig.stash[SERVERS]
+
+
+@pytest.fixture(scope="session")
+def live(servers: Servers) -> Live:
     return servers[0]()
 
 
 @pytest.fixture(scope="session")
-def slow(servers: tuple[Callable[[], Live], Callable[[], Live]]) -> Live:
+def slow(servers: Servers) -> Live:
     """A server that nobody else uses: its lanes and rows are counted."""
     return servers[1]()
 
