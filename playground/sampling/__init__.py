@@ -11,7 +11,7 @@ from playground.sampling.cut import Cut
 from playground.sampling.guidance import Guidance, guide
 from playground.sampling.param import Param
 from playground.sampling.registry import SAMPLERS
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.softmax import usable_rows
 from playground.sampling.trace import ABSENT, ALIVE, StageTrace, Trace
 
@@ -23,6 +23,7 @@ __all__ = [
     "Chain",
     "Context",
     "Cut",
+    "Demo",
     "Example",
     "Guidance",
     "Param",

@@ -6,7 +6,7 @@ Knows nothing about particular samplers, requests or models.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -143,9 +143,9 @@ def _group(chains: Sequence[Chain], common: Stages, rows: Sequence[int]) -> Grou
 
 def _merged(samplers: Sequence[Sampler | None]) -> Sampler:
     """One sampler for several rows: a column for each parameter in which they differ, off for rows that lack it."""
-    kind = next(type(sampler) for sampler in samplers if sampler is not None)
-    settings = [kind(**(kind.off or {})) if sampler is None else sampler for sampler in samplers]
-    merged = object.__new__(kind)  # not through __init__: it would check columns as if they were numbers
-    for name in kind.params():
-        object.__setattr__(merged, name, stacked([getattr(setting, name) for setting in settings]))
+    some = next(sampler for sampler in samplers if sampler is not None)
+    settings = [replace(some, **(some.off or {})) if sampler is None else sampler for sampler in samplers]
+    merged = object.__new__(type(some))  # not through __init__: it would check columns as if they were numbers
+    for field in fields(some):
+        object.__setattr__(merged, field.name, stacked([getattr(setting, field.name) for setting in settings]))
     return merged

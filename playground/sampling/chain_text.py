@@ -55,7 +55,11 @@ def to_url(samplers: Sequence[Sampler]) -> str:
 
 
 def _values(sampler: Sampler) -> list[str]:
-    return [fact.to_text(getattr(sampler, name)) for name, fact in sampler.params().items()]
+    values = [fact.to_text(getattr(sampler, name)) for name, fact in sampler.params().items()]
+    ours = [fact.kind == "choice" and getattr(sampler, name) == fact.default for name, fact in sampler.params().items()]
+    while ours and ours.pop():  # a flavour stands last, and is said only where it is not ours
+        values.pop()
+    return values
 
 
 def from_url(text: str, max_stages: int) -> tuple[Sampler, ...]:

@@ -15,6 +15,8 @@ from typing import Any
 from playground.errors import PlaygroundError
 
 MAX_BIASES = 10_000  # more pairs than this is not a setting but an attack on the server's memory
+MAX_TOKENS = 10_000  # in a list of token ids, for the same reason
+MAX_TEXTS, MAX_TEXT_CHARS = 64, 40  # in a list of texts, and in each of them (llama.cpp cuts a breaker off there)
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,21 @@ class Param:
     scale: str  # "linear" or "log": how the slider is spaced
     label: str
     integer: bool
-    kind: str  # "number", or "biases": a map from token id to a number, typed as text
+    kind: str  # "number", "choice", or what is typed as JSON: "biases" (token id to number), "tokens", "texts"
     hard_low: float
     hard_high: float
+    choices: tuple[tuple[str, str], ...] = ()  # of a choice: each value, and what it means in one line
 
     @property
     def range_text(self) -> str:
         """The legal range in words, and the slider's where it is narrower."""
-        if self.kind == "biases":
-            return f'a map {{"token id": number}} of at most {MAX_BIASES:,} pairs, every number finite'
+        if self.kind != "number":
+            return {
+                "biases": f'a map {{"token id": number}} of at most {MAX_BIASES:,} pairs, every number finite',
+                "tokens": f"a list of at most {MAX_TOKENS:,} token ids",
+                "texts": f"a list of at most {MAX_TEXTS} texts, 1 to {MAX_TEXT_CHARS} characters each",
+                "choice": "one of " + ", ".join(value for value, _ in self.choices),
+            }[self.kind]
         what = "a whole number" if self.integer else "a number"
         text = f"{what} from {self.hard_low:g} to {self.hard_high:g}"
         if (self.low, self.high) != (self.hard_low, self.hard_high):
@@ -47,10 +55,18 @@ class Param:
 
     def check(self, where: str, value: Any) -> Any:
         """The value in its one canonical Python form, or a PlaygroundError that names ``where`` and the legal range."""
-        checked = _biases(value) if self.kind == "biases" else self._number(value)
+        checked = self._checked(value)
         if checked is None:
             raise PlaygroundError(f"{where} must be {self.range_text}; got {shortened(value)}.")
         return checked
+
+    def _checked(self, value: Any) -> Any:
+        """The canonical form, or None where the value is no such thing."""
+        if self.kind == "number":
+            return self._number(value)
+        if self.kind == "choice":
+            return value if isinstance(value, str) and value in dict(self.choices) else None
+        return {"biases": _biases, "tokens": _tokens, "texts": _texts}[self.kind](value)
 
     def _number(self, value: Any) -> float | None:
         number = _finite(value)
@@ -61,19 +77,35 @@ class Param:
         return number
 
     def to_json(self, value: Any) -> Any:
-        return {str(token_id): bias for token_id, bias in value} if self.kind == "biases" else value
+        """The value as JSON has it: a map, a list, a text or a number."""
+        if self.kind == "biases":
+            return {str(token_id): bias for token_id, bias in value}
+        return list(value) if self.kind in {"tokens", "texts"} else value
 
     def to_text(self, value: Any) -> str:
-        """The value in the alphabet of links: [a-z0-9_.-]."""
-        numbers = [number for pair in value for number in pair] if self.kind == "biases" else [value]
-        return "_".join(_short(number) for number in numbers)
+        """The value in the alphabet of links: [a-z0-9_.-]; texts as the hexadecimal of their UTF-8."""
+        if self.kind == "choice":
+            return str(value)
+        if self.kind == "texts":
+            return "_".join(text.encode().hex() for text in value)
+        numbers = {"biases": lambda: [number for pair in value for number in pair], "tokens": lambda: value}
+        return "_".join(_short(number) for number in numbers.get(self.kind, lambda: [value])())
 
     def from_text(self, text: str) -> Any:
         """The reverse of ``to_text``; what cannot be read is left as text, for ``check`` to refuse with its message."""
-        if self.kind != "biases":
+        if self.kind == "number":
             return _read(text)
         parts = text.split("_") if text else []
-        return dict(zip(parts[::2], map(_read, parts[1::2]), strict=False)) if len(parts) % 2 == 0 else text
+        if self.kind == "biases" and len(parts) % 2 == 0:
+            return dict(zip(parts[::2], map(_read, parts[1::2]), strict=True))
+        if self.kind == "tokens":
+            return [_token_id(part) for part in parts]
+        if self.kind == "texts":
+            try:
+                return [bytes.fromhex(part).decode() for part in parts]
+            except ValueError:
+                return text
+        return text
 
 
 def param(
@@ -106,6 +138,30 @@ def biases(*, label: str, help: str, unit: str) -> Any:
     """A dataclass field holding a map from token id to a number, kept as sorted pairs so that chains stay hashable."""
     fact = Param((), -100, 100, 0.1, unit, help, "linear", label, False, "biases", -math.inf, math.inf)
     return dataclasses.field(default=(), metadata={"param": fact})
+
+
+def tokens(*, label: str, help: str) -> Any:
+    """A dataclass field holding a list of token ids, kept as a sorted tuple without repetitions."""
+    fact = Param((), 0, math.inf, 1, "", help, "linear", label, True, "tokens", 0, math.inf)
+    return dataclasses.field(default=(), metadata={"param": fact})
+
+
+def texts(*, label: str, help: str) -> Any:
+    """A dataclass field holding a list of short texts, kept as a tuple in their order; ``bind`` resolves them."""
+    fact = Param((), 0, math.inf, 1, "", help, "linear", label, False, "texts", 0, math.inf)
+    return dataclasses.field(default=(), metadata={"param": fact})
+
+
+def flavour(choices: dict[str, str], help: str = "Whose rule, where the engines differ.") -> Any:
+    """A dataclass field that names whose rule a stage follows; the first choice is ours and the default.
+
+    ``choices``: value to one line that says what is different. Rows of a batch with different flavours never share
+    a pass, so ``apply`` sees one plain text.
+    """
+    fact = Param(
+        next(iter(choices)), 0, 0, 1, "", help, "linear", "Flavour", False, "choice", 0, 0, tuple(choices.items())
+    )
+    return dataclasses.field(default=fact.default, metadata={"param": fact})
 
 
 def shortened(value: Any) -> str:
@@ -141,6 +197,24 @@ def _biases(value: Any) -> tuple[tuple[int, float], ...] | None:
             return None
         pairs[token_id] = number
     return tuple(sorted(pairs.items()))
+
+
+def _tokens(value: Any) -> tuple[int, ...] | None:
+    """[7, 5, 7] -> (5, 7), or None."""
+    if not isinstance(value, list | tuple) or len(value) > MAX_TOKENS:
+        return None
+    ids = [_token_id(one) if not isinstance(one, str) else None for one in value]
+    return tuple(sorted({one for one in ids if one is not None})) if None not in ids else None
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    """A list of short texts as a tuple, or None. Unpaired surrogates are no text."""
+    if not isinstance(value, list | tuple) or len(value) > MAX_TEXTS:
+        return None
+    good = all(isinstance(one, str) and 0 < len(one) <= MAX_TEXT_CHARS for one in value)
+    if not good or any("\ud800" <= char <= "\udfff" for one in value for char in one):
+        return None
+    return tuple(dict.fromkeys(value))
 
 
 def _token_id(key: Any) -> int | None:

@@ -6,7 +6,7 @@ Knows nothing about the particular samplers, their order, models or pages.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 
@@ -33,6 +33,16 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Demo:
+    """A "show me": a prompt on which the stage matters with the default model, and what to watch for."""
+
+    prompt: str
+    says: str
+    params: dict[str, Any] = field(default_factory=dict)  # those that differ from the defaults
+    before: tuple[dict[str, Any], ...] = ()  # stages that stand before it, as JSON; the stage itself comes last
+
+
+@dataclass(frozen=True)
 class Sampler:
     """One stage. Subclasses declare their fields with ``param`` and their facts as class attributes."""
 
@@ -46,6 +56,7 @@ class Sampler:
     formula: ClassVar[str]
     source: ClassVar[str]
     examples: ClassVar[tuple[Example, ...]]
+    demo: ClassVar[Demo]
     shift_invariant: ClassVar[bool] = True  # adding a constant to all logits changes no probability
     stateful: ClassVar[bool] = False  # has memory: defines start and observe, and apply takes the states of its rows
 
@@ -57,8 +68,13 @@ class Sampler:
     @classmethod
     @cache
     def params(cls) -> dict[str, Param]:
-        """Its parameters by name, in the order of declaration."""
-        return {field.name: field.metadata["param"] for field in dataclasses.fields(cls)}
+        """Its parameters by name, in the order of declaration; a field without a ``Param`` is what ``bind`` found."""
+        return {one.name: one.metadata["param"] for one in dataclasses.fields(cls) if "param" in one.metadata}
+
+    @property
+    def variant(self) -> tuple[str, ...]:
+        """Its choices (flavours): stages that differ in them follow different rules and never share a pass."""
+        return tuple(getattr(self, name) for name, fact in self.params().items() if fact.kind == "choice")
 
     @property
     def is_off(self) -> bool:
@@ -89,5 +105,10 @@ class Sampler:
         return state
 
     def to_json(self) -> dict[str, Any]:
-        values = {name: fact.to_json(getattr(self, name)) for name, fact in self.params().items()}
+        """The parameters under their names; a flavour only where it is not ours."""
+        values = {
+            name: fact.to_json(getattr(self, name))
+            for name, fact in self.params().items()
+            if fact.kind != "choice" or getattr(self, name) != fact.default
+        }
         return {"sampler": self.name, **values}

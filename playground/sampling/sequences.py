@@ -18,7 +18,7 @@ class Stage(NamedTuple):
     place: int
 
 
-Key = tuple[str, int]  # name of a sampler, and which of its copies in the chain
+Key = tuple[str, tuple[str, ...], int]  # name of a sampler, its flavour, and which of its copies in the chain
 Stages = dict[Key, Stage]  # in order
 
 
@@ -27,8 +27,8 @@ def numbered(samplers: Sequence[Sampler]) -> Stages:
     stages: Stages = {}
     for place, sampler in enumerate(samplers):
         if not sampler.is_off:
-            copies = sum(name == sampler.name for name, _ in stages)
-            stages[sampler.name, copies] = Stage(sampler, place)
+            copies = sum(name == sampler.name for name, _, _ in stages)
+            stages[sampler.name, sampler.variant, copies] = Stage(sampler, place)
     return stages
 
 
