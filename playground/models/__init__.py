@@ -3,8 +3,18 @@
 Knows nothing about sampling, requests or pages; transformers is imported only when a model is loaded.
 """
 
-from playground.models.backend import Backend, Chunk, Message, Model, Vocabulary
+from playground.models.backend import Backend, Chunk, HiddenStates, Message, Model, Vocabulary, hidden
 from playground.models.loading import load_model
 from playground.models.toy import ToyBackend
 
-__all__ = ["Backend", "Chunk", "Message", "Model", "ToyBackend", "Vocabulary", "load_model"]
+__all__ = [
+    "Backend",
+    "Chunk",
+    "HiddenStates",
+    "Message",
+    "Model",
+    "ToyBackend",
+    "Vocabulary",
+    "hidden",
+    "load_model",
+]

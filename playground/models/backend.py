@@ -11,28 +11,38 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
-Wanted = Literal["last", "all"] | slice
+Wanted = Literal["last", "all", "none"] | slice
 
 
 @dataclass(frozen=True)
 class Chunk:
     """Tokens to append to one lane, and the positions among them whose logits are wanted.
 
-    ``wanted`` indexes this chunk: ``"last"`` one row, ``"all"`` one row a token, a slice the rows it selects
-    (``slice(0, 0)``: none, for the early chunks of a long prompt).
+    ``wanted`` indexes this chunk: ``"last"`` one row, ``"all"`` one row a token, ``"none"`` no row, a slice the rows
+    it selects (``slice(0, 0)``: none, for the early chunks of a long prompt).
     """
 
     lane: int
     token_ids: tuple[int, ...]
     wanted: Wanted = "last"
+    wanted_states: Wanted = "none"
+    """Positions whose hidden states are wanted; only ``forward_states`` looks at it."""
 
     @property
     def rows(self) -> range:
         """The positions within the chunk whose logits are wanted."""
+        return self._positions(self.wanted)
+
+    @property
+    def state_rows(self) -> range:
+        """The positions within the chunk whose hidden states are wanted."""
+        return self._positions(self.wanted_states)
+
+    def _positions(self, wanted: Wanted) -> range:
         positions = range(len(self.token_ids))
-        if self.wanted == "all":
-            return positions
-        return positions[-1:] if self.wanted == "last" else positions[self.wanted]
+        if isinstance(wanted, slice):
+            return positions[wanted]
+        return {"all": positions, "last": positions[-1:], "none": positions[:0]}[wanted]
 
 
 @runtime_checkable
@@ -76,6 +86,29 @@ class Backend(Protocol):
 
     def release(self, lane: int) -> None:
         """Free the lane's memory; releasing an unknown lane is harmless."""
+
+
+@runtime_checkable
+class HiddenStates(Protocol):
+    """The optional capability ``hidden``: what each layer thinks, beside the logits. Ask ``hidden(backend)`` for it."""
+
+    num_layers: int
+    """Decoder layers. State 0 is the embedding, state ``num_layers`` what the output matrix reads (after the final
+    norm); 0 where the model shows no states."""
+    ties_embeddings: bool
+    """The output matrix is the embedding matrix, so the first layers still spell out their own input token."""
+
+    def forward_states(self, chunks: Sequence[Chunk], layers: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """As ``forward``, and the states of the named layers at each chunk's ``wanted_states``:
+        float32[n, V] logits and float32[len(layers), m, D]."""
+
+    def unembed(self, states: Tensor) -> Tensor:
+        """float[n, D] -> float32[n, V]: the output matrix alone, without the final norm, as DoLa reads a layer."""
+
+
+def hidden(backend: Backend) -> HiddenStates | None:
+    """The backend's hidden states, or None where it shows none."""
+    return backend if isinstance(backend, HiddenStates) and backend.num_layers else None
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from playground.models import packed_attention, ragged_mask
 from playground.models.backend import Chunk, Vocabulary
-from playground.models.checks import check_chunks, fork_length
+from playground.models.checks import check_chunks, check_layers, fork_length
 from playground.models.grouping import Row, forward_costs, group_rows, segment_costs
+from playground.models.layers import layers_of, unembedded
 from playground.models.plan import Plan, Segment
 from playground.models.slot_cache import SlotCache
 from playground.models.slot_table import Place, SlotTable, capacity_for
@@ -30,6 +31,17 @@ class _Part:
     chunk: Chunk
     row: Row
     first_output: int
+    first_state: int
+
+    @property
+    def outputs(self) -> list[int]:
+        """Its rows among the logits of the whole call."""
+        return [self.first_output + offset for offset in range(len(self.chunk.rows))]
+
+    @property
+    def states(self) -> list[int]:
+        """Its rows among the hidden states of the whole call."""
+        return [self.first_state + offset for offset in range(len(self.chunk.state_rows))]
 
 
 class SlotBackend:
@@ -46,6 +58,7 @@ class SlotBackend:
         self.vocabulary = vocabulary
         self.max_context = max_context
         self._hf_model = hf_model
+        self.num_layers, self.ties_embeddings = layers_of(hf_model)
         self._cache = SlotCache(num_layers)
         self._table = SlotTable()
         self._lengths: dict[int, int] = {}
@@ -55,35 +68,34 @@ class SlotBackend:
         self._costs = segment_costs(kind) if packs else forward_costs(hf_model.get_memory_footprint(), kind)
         self._takes_positions = "position_ids" in inspect.signature(hf_model.forward).parameters
 
-    @torch.no_grad()
     def forward(self, chunks: Sequence[Chunk]) -> Tensor:
+        return self.forward_states(chunks, ())[0]
+
+    @torch.no_grad()
+    def forward_states(self, chunks: Sequence[Chunk], layers: Sequence[int]) -> tuple[Tensor, Tensor]:
         check_chunks(chunks, self._lengths, self.max_context, self.vocabulary.size)
-        parts, num_outputs = self._parts(chunks)
+        check_layers(layers, self.num_layers)
+        parts = self._parts(chunks)
         if not parts:
-            return torch.empty(0, self.vocabulary.size)
+            return torch.empty(0, self.vocabulary.size), torch.empty(len(layers), 0, 0)
         groups = group_rows([part.row for part in parts], self._costs, self._cache.bytes_per_token)
         segments = [self._arrange([parts[index] for index in group]) for group in groups]
-        output = torch.empty(0)
-        for group in [segments] if self.packs else [[segment] for segment in segments]:
-            logits = self._run(group)
-            rows = [part.first_output + offset for part in chain(*group) for offset in range(len(part.chunk.rows))]
-            if rows == list(range(num_outputs)):
-                output = logits.float()
-            else:
-                if len(output) != num_outputs:
-                    output = torch.empty(num_outputs, logits.shape[-1], device=logits.device)
-                output[torch.tensor(rows, device=logits.device)] = logits.float()
+        runs = [segments] if self.packs else [[segment] for segment in segments]
+        answers = [self._run(group, layers) for group in runs]
         # Only now: a forward that failed on its way leaves every lane at the length it had.
         self._lengths.update({part.chunk.lane: part.row.start + part.row.count for part in parts})
-        return output
+        orders = [[row for part in chain(*group) for row in part.outputs] for group in runs]
+        state_orders = [[row for part in chain(*group) for row in part.states] for group in runs]
+        logits = _in_order([rows for rows, _ in answers], orders, 0)
+        return logits, _in_order([states for _, states in answers], state_orders, 1)
 
-    def _parts(self, chunks: Sequence[Chunk]) -> tuple[list[_Part], int]:
-        parts, num_outputs = [], 0
+    def _parts(self, chunks: Sequence[Chunk]) -> list[_Part]:
+        parts, num_outputs, num_states = [], 0, 0
         for chunk in chunks:
             row = Row(self._lengths.get(chunk.lane, 0), len(chunk.token_ids))
-            parts.append(_Part(chunk, row, num_outputs))
-            num_outputs += len(chunk.rows)
-        return parts, num_outputs
+            parts.append(_Part(chunk, row, num_outputs, num_states))
+            num_outputs, num_states = num_outputs + len(chunk.rows), num_states + len(chunk.state_rows)
+        return parts
 
     def _arrange(self, group: list[_Part]) -> list[_Part]:
         """Put the group's lanes into one pool, neighbours where they decode; the group in the order of its slots."""
@@ -122,12 +134,15 @@ class SlotBackend:
         assert place is not None
         return place.slot
 
-    def _run(self, group: list[list[_Part]]) -> Tensor:
-        """One forward of one or several segments; [wanted rows, V] in the order of the group's parts."""
+    def _run(self, group: list[list[_Part]], layers: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """One forward of one or several segments: float32[wanted rows, V] and float32[layers, wanted states, D] in the
+        order of the group's parts."""
         plan = Plan(tuple(self._segment(parts) for parts in group))
         tokens = plan.arrange([_token_ids(parts) for parts in group]).to(self._device)
-        wanted = plan.arrange([_wanted(parts) for parts in group]).to(self._device)
+        wanted = plan.arrange([_mask(parts, [part.chunk.rows for part in parts]) for parts in group]).to(self._device)
         arguments: dict[str, Any] = {"logits_to_keep": wanted}
+        if layers:
+            arguments["output_hidden_states"] = True
         if self._takes_positions:
             # Padding may stand beyond the last learned position; what it computes is never read.
             arguments["position_ids"] = plan.positions(self._device).clamp(max=self.max_context - 1)
@@ -136,8 +151,16 @@ class SlotBackend:
             output = self._hf_model(input_ids=tokens, past_key_values=self._cache, use_cache=True, **arguments)
         finally:
             self._cache.use(None)
-        logits: Tensor = output.logits
-        return logits
+        logits: Tensor = output.logits.float()
+        if not layers:
+            return logits, torch.empty(0, 0, 0)
+        masks = [_mask(parts, [part.chunk.state_rows for part in parts]) for parts in group]
+        of_states = plan.arrange(masks).to(self._device)
+        return logits, torch.stack([output.hidden_states[layer][of_states].float() for layer in layers])
+
+    @torch.no_grad()
+    def unembed(self, states: Tensor) -> Tensor:
+        return unembedded(self._hf_model, states)
 
     def _segment(self, parts: list[_Part]) -> Segment:
         place = self._table.place(parts[0].chunk.lane)
@@ -190,9 +213,20 @@ def _token_ids(parts: Sequence[_Part]) -> Tensor:
     return torch.tensor([[*part.chunk.token_ids, *[0] * (width - part.row.count)] for part in parts])
 
 
-def _wanted(parts: Sequence[_Part]) -> Tensor:
-    """bool[rows, width]: whose logits are computed at all."""
-    wanted = torch.zeros(len(parts), _width(parts), dtype=torch.bool)
-    for row, part in enumerate(parts):
-        wanted[row, list(part.chunk.rows)] = True
-    return wanted
+def _mask(parts: Sequence[_Part], wanted: Sequence[range]) -> Tensor:
+    """bool[rows, width]: whose logits are computed at all, or whose states are kept."""
+    mask = torch.zeros(len(parts), _width(parts), dtype=torch.bool)
+    for row, positions in enumerate(wanted):
+        mask[row, list(positions)] = True
+    return mask
+
+
+def _in_order(answers: Sequence[Tensor], orders: Sequence[Sequence[int]], dim: int) -> Tensor:
+    """The runs' rows along ``dim``, each put where its order says; the one answer itself where it is in order."""
+    rows = list(chain(*orders))
+    together = answers[0] if len(answers) == 1 else torch.cat(list(answers), dim)
+    if rows == list(range(len(rows))) or not together.numel():
+        return together
+    places = torch.empty(len(rows), dtype=torch.int64)
+    places[torch.tensor(rows)] = torch.arange(len(rows))
+    return together.index_select(dim, places.to(together.device))

@@ -33,6 +33,13 @@ def check_chunks(chunks: Sequence[Chunk], lengths: Mapping[int, int], max_contex
             )
 
 
+def check_layers(layers: Sequence[int], num_layers: int) -> None:
+    """Refuse layers that the model does not have; 0 is the embedding, ``num_layers`` the last."""
+    for layer in layers:
+        if not 0 <= layer <= num_layers:
+            raise PlaygroundError(f"Layer {layer} is outside 0 to {num_layers}, the layers of this model.")
+
+
 def fork_length(src: int, available: int | None, length: int | None) -> int:
     """How many tokens a fork copies, or a clear error; ``available`` is None where ``src`` does not exist."""
     if available is None:

@@ -13,13 +13,16 @@ import torch
 from torch import Tensor
 
 from playground.models.backend import Chunk, Message, Model, Vocabulary
-from playground.models.checks import check_chunks, fork_length, utf8
+from playground.models.checks import check_chunks, check_layers, fork_length, utf8
 from playground.models.labels import visible
 from playground.models.toy_text import TOY_TEXT
 
 NUM_BYTES = 256
 END = NUM_BYTES
 """The id of the only special token, ``<|end|>``; ids below it are the 256 bytes, ids above it words."""
+
+NUM_LAYERS = 8
+"""The toy thinks in logits: its layers first learn what follows one token, then two, and the last two add the noise."""
 
 NUM_HISTORIES = 64
 """How many hashes of a whole prefix the model tells apart."""
@@ -72,6 +75,21 @@ class _Lane:
             self.token_ids.append(token_id)
 
 
+@dataclass
+class _Places:
+    """Positions somebody asks about: the token there, the one before it, and the number of the whole prefix."""
+
+    last: list[int] = field(default_factory=list)
+    previous: list[int] = field(default_factory=list)
+    histories: list[int] = field(default_factory=list)
+
+    def add(self, lane: _Lane, start: int, rows: range) -> None:
+        for position in (start + row for row in rows):
+            self.last.append(lane.token_ids[position])
+            self.previous.append(lane.token_ids[max(0, position - 1)])
+            self.histories.append(lane.hashes[position] % NUM_HISTORIES)
+
+
 class ToyBackend:
     """Logits from what stood one and two tokens back in the toy text, plus a little noise fixed by the whole prefix.
 
@@ -81,6 +99,7 @@ class ToyBackend:
     def __init__(self, max_context: int = 2048) -> None:
         self.vocabulary: Vocabulary = ToyVocabulary()
         self.max_context = max_context
+        self.num_layers, self.ties_embeddings = NUM_LAYERS, False
         self._after_one, self._after_two = self._statistics()
         generator = torch.Generator().manual_seed(0)
         self._noise = 0.3 * torch.randn(NUM_HISTORIES, self.vocabulary.size, generator=generator)
@@ -100,19 +119,37 @@ class ToyBackend:
         return logs[0], 0.5 * logs[1]
 
     def forward(self, chunks: Sequence[Chunk]) -> Tensor:
+        return self.forward_states(chunks, ())[0]
+
+    def forward_states(self, chunks: Sequence[Chunk], layers: Sequence[int]) -> tuple[Tensor, Tensor]:
         lengths = {lane: len(state.token_ids) for lane, state in self._lanes.items()}
         check_chunks(chunks, lengths, self.max_context, self.vocabulary.size)
-        last, previous, histories = [], [], []
+        check_layers(layers, self.num_layers)
+        places, of_states = _Places(), _Places()
         for chunk in chunks:
             lane = self._lanes.setdefault(chunk.lane, _Lane())
             start = len(lane.token_ids)
             lane.append(chunk.token_ids)
-            for row in chunk.rows:
-                position = start + row
-                last.append(lane.token_ids[position])
-                previous.append(lane.token_ids[max(0, position - 1)])
-                histories.append(lane.hashes[position] % NUM_HISTORIES)
-        return self._after_one[last] + self._after_two[previous] + self._noise[histories]
+            places.add(lane, start, chunk.rows)
+            of_states.add(lane, start, chunk.state_rows)
+        states = [self._state(of_states, layer) for layer in layers]
+        return self._logits(places), torch.stack(states) if states else torch.empty(0, 0, 0)
+
+    def _logits(self, at: _Places) -> Tensor:
+        return self._after_one[at.last] + self._after_two[at.previous] + self._noise[at.histories]
+
+    def _state(self, at: _Places, layer: int) -> Tensor:
+        """float32[m, V]: how far this layer has come; the last one's is the logits."""
+        if layer == NUM_LAYERS:
+            return self._logits(at)
+        embedding = torch.nn.functional.one_hot(torch.tensor(at.last, dtype=torch.int64), self.vocabulary.size).float()
+        shares = [min(1.0, max(0.0, (layer - before) / 3)) for before in (0, 3)]
+        thought = shares[0] * self._after_one[at.last] + shares[1] * self._after_two[at.previous]
+        return embedding * (1 - layer / NUM_LAYERS) + thought + max(0, layer - 6) / 2 * self._noise[at.histories]
+
+    def unembed(self, states: Tensor) -> Tensor:
+        """A state is already one number a token."""
+        return states.float()
 
     def fork(self, src: int, dst: int, length: int | None = None) -> None:
         lane = self._lanes.get(src)
