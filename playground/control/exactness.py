@@ -1,0 +1,151 @@
+"""How close a tuned policy is to the exact target, from texts that it wrote itself a moment ago.
+
+Knows nothing about models or training: log-probabilities (float64, nats), features and token ids in, numbers out.
+
+Every figure that could look good by missing what it never sampled is written so that it cannot: see each one's words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+MAX_LOG_WEIGHT = 300.0
+"""So that neither a weight nor its square overflows."""
+NUM_STANDARD_ERRORS = 3.0
+Z_COLLAPSE = 0.5
+"""An estimate of Z below half of the pool's, beyond its error, says that the policy lost much of the target."""
+RATE_RISE = 1.25
+"""The constraint rate counts as risen from this multiple of the base's on."""
+
+
+@dataclass(frozen=True)
+class Exactness:
+    """Estimates on fresh draws from a policy; the reference constant is the pool's Z."""
+
+    num_samples: int
+    kl_target: float
+    """KL(p‖π), nats, as E_π[r log r − r + 1] with r = P/(Zπ): no term is below 0, and target mass that was never
+    sampled adds about its own size instead of vanishing."""
+    tvd: float
+    """½ Σ|p − π| as E_π[max(0, 1 − r)]: it needs nothing but what π writes, so mass that π has lost counts in full."""
+    jensen_shannon: float
+    """Nats, from the same draws; at most log 2."""
+    kl_base: float
+    """KL(π‖a), nats: how far the policy has moved. An exact one stands at KL(p‖a)."""
+    z: float
+    """Σ P as these draws see it; the pool's Z where the policy covers the target."""
+    z_standard_error: float
+    ess_fraction: float
+    """Effective sample size of the weights P/π over the number of draws: 1 means exact."""
+    moments: tuple[float, ...]
+    """Means of the features over the draws."""
+    rate: float
+    """Share of the draws that the target does not exclude."""
+    distinct_1: float
+    distinct_2: float
+    """Different n-grams over all n-grams of the draws: diversity."""
+
+
+def exactness(
+    log_target: ArrayLike,
+    log_policy: ArrayLike,
+    log_base: ArrayLike,
+    log_z: float,
+    features: ArrayLike,
+    token_ids: Sequence[Sequence[int]],
+) -> Exactness:
+    """Estimates from N draws of the policy: log P (−inf = excluded), log π, log a; features float64[N,J]."""
+    log_p, log_pi, log_a = (np.asarray(each, dtype=np.float64) for each in (log_target, log_policy, log_base))
+    num_samples = len(log_p)
+    weights = np.exp(np.minimum(log_p - log_pi, MAX_LOG_WEIGHT))
+    log_r = np.minimum(log_p - log_z - log_pi, MAX_LOG_WEIGHT)
+    r = np.exp(log_r)
+    r_log_r = np.where(r > 0, r * np.where(r > 0, log_r, 0.0), 0.0)
+    half = np.log((1 + r) / 2)
+    squares = float(np.square(weights).sum())
+    z = float(weights.mean())
+    return Exactness(
+        num_samples=num_samples,
+        kl_target=float((r_log_r - r + 1).mean()),
+        tvd=float(np.maximum(0.0, 1 - r).mean()),
+        jensen_shannon=float((0.5 * (r_log_r - (1 + r) * half)).mean()),
+        kl_base=float((log_pi - log_a).mean()),
+        z=z,
+        z_standard_error=float(weights.std(ddof=1) / math.sqrt(num_samples)) if num_samples > 1 else math.inf,
+        ess_fraction=float(weights.sum()) ** 2 / squares / num_samples if squares else 0.0,
+        moments=tuple(np.asarray(features, dtype=np.float64).reshape(num_samples, -1).mean(0).tolist()),
+        rate=float((log_p > -np.inf).mean()),
+        distinct_1=distinct(token_ids, 1),
+        distinct_2=distinct(token_ids, 2),
+    )
+
+
+def held_out_kl(log_target: ArrayLike, log_policy: ArrayLike, log_proposal: ArrayLike, log_z: float) -> float:
+    """KL(p‖π), nats, from texts of a pool that the policy did not learn from; NaN where none of them is of the target.
+
+    The pool's weights P/q make them draws of p, so a policy that has forgotten them cannot hide it.
+    """
+    log_p, log_pi, log_q = (np.asarray(each, dtype=np.float64) for each in (log_target, log_policy, log_proposal))
+    seen = log_p > -np.inf
+    if not seen.any():
+        return math.nan
+    log_weights = log_p[seen] - log_q[seen]
+    weights = np.exp(log_weights - log_weights.max())
+    return float(weights @ (log_p[seen] - log_z - log_pi[seen]) / weights.sum())
+
+
+def distinct(token_ids: Sequence[Sequence[int]], length: int) -> float:
+    """Different n-grams over all n-grams (arXiv 1510.03055); 0 where there are none."""
+    grams = [tuple(one[at : at + length]) for one in token_ids for at in range(len(one) - length + 1)]
+    return len(set(grams)) / len(grams) if grams else 0.0
+
+
+def log_mean(log_values: ArrayLike) -> float:
+    """log of the average of exp(values): log Z from draws of q and log(P/q). −inf where all are."""
+    values = np.asarray(log_values, dtype=np.float64)
+    top = float(values.max(initial=-np.inf))
+    return top + math.log(float(np.exp(values - top).mean())) if np.isfinite(top) else -math.inf
+
+
+@dataclass(frozen=True)
+class Standard:
+    """What a policy is held against: the base before any tuning, and the pool's constant."""
+
+    rate: float
+    """The constraint rate (or the first moment) of the base."""
+    log_z: float
+    kl_target: float
+    """KL(p‖a): how far the base itself is from the target, nats."""
+
+
+def forgetting(standard: Standard, rate: float, now: Exactness, held_out: float) -> str | None:
+    """The alarm in words: the constraint holds more often while the policy is *less* like the target. None: no alarm.
+
+    ``rate`` is the policy's, of the same kind as the standard's; ``held_out`` its KL(p‖π) on held-out texts of the pool
+    (NaN: unknown).
+    """
+    if rate < RATE_RISE * standard.rate:
+        return None
+    pool_z = math.exp(standard.log_z)
+    z_lost = now.z + NUM_STANDARD_ERRORS * now.z_standard_error < Z_COLLAPSE * pool_z
+    farther = held_out > standard.kl_target
+    if not (z_lost or farther):
+        return None
+    reasons = []
+    if z_lost:
+        reasons.append(f"its own texts account for {now.z / pool_z:.0%} of the target's mass Z")
+    if farther:
+        reasons.append(f"its KL to the target on texts it has not seen is {held_out:.2f} nats; the untuned model's is "
+                       f"{standard.kl_target:.2f}")  # fmt: skip
+    return (
+        f"The constraint holds {rate / max(standard.rate, 1e-12):.1f} times as often as before, but the model is "
+        f"forgetting: {'; and '.join(reasons)}. More hits is not more exactness: stop, and go on from an earlier step "
+        "with a smaller learning rate."
+    )

@@ -1,0 +1,76 @@
+"""Exactness of a policy: the estimates meet the exact values, and cannot be flattered by what was never sampled."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from playground.control.exactness import Exactness, Standard, distinct, exactness, forgetting, held_out_kl, log_mean
+from tests.control.test_losses import CASE, LOG_Z, PI, P, Q, kl
+
+TARGET = P / P.sum()
+ROWS = np.repeat(np.arange(5), np.rint(1e5 * PI).astype(int))
+"""Draws with the policy's own frequencies, to five digits."""
+
+
+def of(policy: np.ndarray, target: np.ndarray, rows: np.ndarray) -> Exactness:
+    with np.errstate(divide="ignore"):
+        logs = [np.log(each[rows]) for each in (target, policy, Q)]
+    return exactness(*logs, LOG_Z, rows[:, None] == 0, [[int(row), 7] for row in rows])
+
+
+def test_the_estimates_are_the_oracles():
+    found, exact = of(PI, P, ROWS), CASE["exact"]["divergences"]
+    assert found.kl_target == pytest.approx(exact["KL(p||pi)"], abs=2e-4)
+    assert found.tvd == pytest.approx(exact["TV"], abs=1e-4)
+    assert found.jensen_shannon == pytest.approx(exact["JS"], abs=1e-4)
+    assert found.kl_base == pytest.approx(kl(PI, Q), abs=1e-4)
+    assert found.z == pytest.approx(CASE["exact"]["Z"], abs=1e-3)
+    assert found.moments[0] == pytest.approx(PI[0], abs=1e-4)
+    assert found.ess_fraction == pytest.approx(1 / (PI @ np.square(TARGET / PI)), abs=1e-3)
+
+
+def test_an_exact_policy_has_nothing_to_report():
+    found = of(TARGET, P, np.repeat(np.arange(5), [18, 6, 3, 2, 1]))
+    assert (found.kl_target, found.tvd, found.jensen_shannon) == pytest.approx((0, 0, 0), abs=1e-12)
+    assert (found.ess_fraction, found.z) == pytest.approx((1, 1.5))
+
+
+def test_lost_mass_counts_though_it_was_never_sampled():
+    """A policy that writes one excluded-free text all the time: plug-in estimates would call it perfect."""
+    collapsed = np.array([1e-9, 1e-9, 1e-9, 1e-9, 1 - 4e-9])
+    found = of(collapsed, P, np.full(1000, 4))
+    assert found.tvd == pytest.approx(1 - TARGET[4], abs=1e-6)
+    assert found.kl_target > 0.8
+    assert found.z == pytest.approx(P[4], abs=1e-6)
+    assert held_out_kl(np.log(P), np.log(collapsed), np.log(P), LOG_Z) > 10
+
+
+def test_held_out_texts_measure_kl_with_any_proposal():
+    rows = np.repeat(np.arange(5), [2, 1, 3, 3, 1])  # the proposal's frequencies
+    found = held_out_kl(np.log(P[rows]), np.log(PI[rows]), np.log(Q[rows]), LOG_Z)
+    assert found == pytest.approx(CASE["exact"]["divergences"]["KL(p||pi)"])
+    assert math.isnan(held_out_kl([-math.inf], [0.0], [0.0], 0.0))
+    assert log_mean(np.log(P[rows]) - np.log(Q[rows])) == pytest.approx(LOG_Z)
+    assert log_mean([-math.inf] * 3) == -math.inf
+
+
+def test_diversity():
+    assert distinct([[1, 1, 1, 1]], 1) == 0.25
+    assert distinct([[1, 2], [1, 2], [2, 1]], 2) == pytest.approx(2 / 3)
+    assert distinct([[1], []], 2) == 0
+
+
+def test_the_alarm():
+    """With figures measured on the default model: a healthy tuning, and the one that forgets."""
+    base = Standard(rate=0.052, log_z=math.log(0.052), kl_target=2.95)
+    sound = replace(of(PI, P, ROWS), rate=0.885, z=0.044, z_standard_error=0.006, ess_fraction=0.108)
+    assert forgetting(base, 0.885, sound, 0.6) is None
+    lost = replace(sound, rate=0.805, z=0.0003, z_standard_error=0.0002, ess_fraction=0.008)
+    assert "forgetting" in (forgetting(base, 0.805, lost, 40.0) or "")
+    assert "1%" in (forgetting(base, 0.805, lost, math.nan) or "")
+    assert "40.00 nats" in (forgetting(base, 0.805, sound, 40.0) or "")
+    assert forgetting(base, 0.05, lost, 40.0) is None, "nothing rose: that is bad luck, not forgetting"
