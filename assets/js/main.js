@@ -9,6 +9,7 @@ import { ask, promptChanged, retrace, scalePlot, showFirst } from "./live.js";
 import { page, plotly, problem, say, title } from "./page.js";
 import * as panels from "./panels.js";
 import { draw } from "./picture.js";
+import * as sections from "./sections.js";
 import { createStrip } from "./strip.js";
 import * as text from "./text.js";
 import { createTokens } from "./tokens.js";
@@ -133,9 +134,12 @@ function furnishCards(pipeline) {
   });
 }
 
-/** Ctrl+Enter generates, Escape stops. */
+/** Ctrl+Enter generates, where the text can be seen; Escape stops. */
 function onKey(event) {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.getElementById("generate").click();
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    sections.show("play");
+    document.getElementById("generate").click();
+  }
   else if (event.key === "Escape" && document.body.dataset.generating === "true") document.getElementById("stop").click();
 }
 
@@ -151,6 +155,7 @@ async function begin() {
   page.start = start;
   furnish();
   furnishCards(last.closest("#pipeline"));
+  sections.furnish();
   controls.listen(changed);
   document.addEventListener("keydown", onKey);
   let pinned = "";

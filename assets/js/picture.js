@@ -12,6 +12,7 @@ import { draw as drawPlot } from "./plot.js";
 import { render as drawRibbon } from "./ribbon.js";
 import { render as drawRows } from "./rows.js";
 import { render as drawRuler } from "./ruler.js";
+import { follow } from "./sections.js";
 import { render as drawSentence } from "./sentence.js";
 import { render as drawTable } from "./table.js";
 
@@ -22,6 +23,7 @@ let painted = 0;
 export function paint(view, onForce) {
   page.view = view;
   requestAnimationFrame(() => draw(view, onForce));
+  follow();
 }
 
 export function draw(view, onForce) {

@@ -26,6 +26,7 @@ from playground.studies.strip import Strip
 from playground.ui import asks
 from playground.ui.examples import EXAMPLES
 from playground.ui.knobs import OPENING, registry_json
+from playground.ui.sections import sections_json
 from playground.ui.session import Session, Sessions
 
 
@@ -49,6 +50,7 @@ class Desk:
             "opening": list(OPENING),
             "orders": {name: orders.stage_names(name) for name in orders.ORDERS},
             "examples": EXAMPLES,
+            "sections": sections_json(),
             "first": await self._first(session),
             "prompt": PROMPT,
         }

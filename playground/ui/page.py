@@ -11,6 +11,7 @@ import gradio as gr
 
 from playground.studies.first_view import PROMPT
 from playground.ui.knobs import Card, build_cards
+from playground.ui.sections import build_sections
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Page:
 def build_page(max_tokens: int) -> Page:
     """Lay the page out in the Gradio context that is open. ``max_tokens``: the longest generation on offer."""
     _node("pg-top")
+    _node("pg-tabs")
     with gr.Row(elem_id="pg-prompts"):
         generate, stop = _prompts(max_tokens)
     _node("pg-toolbar")
@@ -40,6 +42,7 @@ def build_page(max_tokens: int) -> Page:
         for name in ("pg-text-panel", "pg-distribution-panel", "pg-guidance-panel"):
             _node(name)
     _node("pg-inspector-panel")
+    build_sections()
     stream = gr.HTML(
         {},
         html_template="<span></span>",
