@@ -158,9 +158,12 @@ def flavour(choices: dict[str, str], help: str = "Whose rule, where the engines 
     ``choices``: value to one line that says what is different. Rows of a batch with different flavours never share
     a pass, so ``apply`` sees one plain text.
     """
-    fact = Param(
-        next(iter(choices)), 0, 0, 1, "", help, "linear", "Flavour", False, "choice", 0, 0, tuple(choices.items())
-    )
+    return choice(choices, label="Flavour", help=help)
+
+
+def choice(choices: dict[str, str], *, label: str, help: str) -> Any:
+    """A dataclass field that holds one of a few words; ``choices``: value to what it means, the first the default."""
+    fact = Param(next(iter(choices)), 0, 0, 1, "", help, "linear", label, False, "choice", 0, 0, tuple(choices.items()))
     return dataclasses.field(default=fact.default, metadata={"param": fact})
 
 
