@@ -56,7 +56,12 @@ IMPURE_PARTS = {"asyncio", "io", "logging", "multiprocessing", "os", "pathlib", 
 HEAVY = {"transformers", "gradio", "plotly"}
 
 NAMES_ALLOWED = {
-    "playground/sampling/orders.py": "the order each engine runs its stages in",
+    **{
+        f"playground/sampling/orders/{engine}.py": "the order this engine runs its stages in"
+        for engine in (
+            "exllamav3", "koboldcpp", "llama_cpp", "ollama", "text_generation_webui", "transformers", "vllm"
+        )
+    },
     "playground/ui/knobs.py": "the strip a first visit finds",
     "playground/ui/examples.py": "the example chips",
 }

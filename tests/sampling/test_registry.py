@@ -87,7 +87,8 @@ def test_named_orders():
 
 
 def test_a_stage_unknown_to_an_order_goes_where_its_slot_says(monkeypatch):
-    monkeypatch.setitem(orders.ORDERS, "short", ("min_p", "temperature"))
+    stages = (orders.Stage("min_p"), orders.Stage("temperature"))
+    monkeypatch.setitem(orders.ORDERS, "short", orders.Order("short", "1", stages, "", ""))
     names = orders.stage_names("short")
     assert names.index("logit_bias") < names.index("temperature") and set(names) == set(SAMPLERS)
 
