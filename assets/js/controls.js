@@ -30,6 +30,16 @@ export function setWords(id, value) {
   input.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+export const option = (id, value) =>
+  [...(host(id)?.querySelectorAll("input[type=radio]") ?? [])].find((input) => input.value === value);
+
+export const choice = (id) => host(id)?.querySelector("input[type=radio]:checked")?.value;
+
+export function setChoice(id, value) {
+  const input = option(id, value);
+  if (input && !input.checked) input.click();
+}
+
 export const checked = (id) => Boolean(box(id)?.checked);
 
 export function setChecked(id, value) {

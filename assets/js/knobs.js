@@ -12,17 +12,30 @@ const knobOf = (id, parameter) => `knob-${id.split("--")[0]}-${parameter}${copyO
 function stage(id) {
   const values = paramsOf(id).map(([parameter, facts]) => {
     const element = knobOf(id, parameter);
-    return [parameter, facts.text ? parsed(controls.words(element)) : controls.number(element)];
+    return [parameter, read(element, facts)];
   });
   return { id, on: controls.checked(switchOf(id)), ...Object.fromEntries(values) };
 }
 
-function parsed(text) {
-  if (!text.trim()) return {};
+function read(element, { kind }) {
+  if (kind === "number") return controls.number(element);
+  if (kind === "choice") return controls.choice(element);
+  return parsed(controls.words(element), kind);
+}
+
+const HOW = {
+  biases: 'Write the bias as JSON, like {"42": -5}: a token id and a number.',
+  tokens: "Write the tokens as a list of ids, like [42, 7].",
+  texts: 'Write the texts as a JSON list, like ["\\n", ":"].',
+};
+
+function parsed(text, kind) {
+  if (!text.trim()) return kind === "biases" ? {} : [];
+  if (kind === "tokens" && /^[\d\s,]+$/.test(text)) return text.match(/\d+/g).map(Number);
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error('Write the bias as JSON, like {"42": -5}: a token id and a number.');
+    throw new Error(HOW[kind]);
   }
 }
 
@@ -52,8 +65,9 @@ export function setStage(values) {
   for (const [parameter, facts] of paramsOf(values.id)) {
     if (!(parameter in values)) continue;
     const element = knobOf(values.id, parameter);
-    if (facts.text) controls.setWords(element, JSON.stringify(values[parameter]));
-    else controls.setNumber(element, values[parameter]);
+    if (facts.kind === "number") controls.setNumber(element, values[parameter]);
+    else if (facts.kind === "choice") controls.setChoice(element, values[parameter]);
+    else controls.setWords(element, JSON.stringify(values[parameter]));
   }
 }
 
@@ -63,6 +77,11 @@ export function nameKnobs(id, title) {
     const element = controls.host(knobOf(id, parameter));
     if (!element) continue;
     element.title = facts.help ?? "";
+    if (facts.kind === "choice") {
+      for (const [value, meaning] of facts.choices) controls.option(knobOf(id, parameter), value)?.closest("label").setAttribute("title", meaning);
+      element.querySelector("fieldset")?.setAttribute("aria-label", `${title}: ${facts.label}`);
+      continue;
+    }
     const same = title.startsWith(facts.label);
     for (const input of element.querySelectorAll("input, textarea")) {
       input.setAttribute("aria-label", (same ? title : `${title}: ${facts.label}`) + (input.type === "number" ? ", as a number" : ""));

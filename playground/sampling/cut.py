@@ -7,16 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 
 @dataclass(frozen=True)
 class Cut:
     """Where a stage cuts.
 
     ``axis`` says which line to draw: "rank" (a vertical line after that many tokens), "probability" (a horizontal
-    line: tokens below it go), "cumulative" (a level on the staircase of summed probability), "band" (two horizontal
-    lines, ``value`` and ``high``: tokens outside go) or "none".
+    line: tokens below it go), "cumulative" (a level on a staircase over the ranks), "band" (two horizontal lines,
+    ``value`` and ``high``: tokens outside go), "tokens" (single tokens, wherever they stand) or "none".
     """
 
     axis: str = "none"
     value: float | None = None
     high: float | None = None
+    marks: tuple[float, ...] = ()  # probabilities of further, dashed lines that the cut is measured by
+    # float64[N] of a "cumulative" cut: the height after each of the N likeliest tokens, likeliest first. None: the
+    # summed probability.
+    staircase: torch.Tensor | None = None

@@ -5,6 +5,7 @@ Knows nothing about what a sampler does; a new file in ``sampling/samplers`` app
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,9 @@ OPENING: dict[str, dict[str, Any]] = {
     "min_p": {"on": True, "min_p": 0.05},
 }
 """The stages a first visit finds on the strip, in order; everything else waits behind *Add a stage*."""
+
+PLACEHOLDERS = {"biases": '{"token id": bias}', "tokens": "[token id, ...]", "texts": '["text", ...]'}
+"""What an empty text box shows, by the kind of its parameter."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +72,15 @@ def registry_json() -> dict[str, Any]:
             "params": {
                 name: {
                     "label": param.label,
-                    "low": param.low,
-                    "high": param.high,
+                    "low": param.low if param.kind == "number" else None,
+                    "high": param.high if param.kind == "number" else None,
                     "step": param.step,
-                    "default": _json_default(param),
+                    "default": param.to_json(param.default),
                     "unit": param.unit,
                     "help": param.help,
                     "integer": param.integer,
-                    "text": _is_text(param),
+                    "kind": param.kind,
+                    "choices": [list(choice) for choice in param.choices],
                 }
                 for name, param in sampler.params().items()
             },
@@ -105,15 +110,26 @@ def _card(stage_id: str, sampler: type[Sampler], opening: dict[str, Any], on_str
 
 def _knob(stage_id: str, name: str, param: Param, value: Any) -> None:
     element_id, label = knob_id(stage_id, name), param.label
-    if _is_text(param):
+    if param.kind == "choice":
+        gr.Radio(
+            [choice for choice, _ in param.choices],
+            value=value,
+            label=label,
+            elem_id=element_id,
+            elem_classes=["pg-knob", "pg-knob-choice"],
+            min_width=0,
+            interactive=True,
+        )
+        return
+    if param.kind != "number":
         gr.Textbox(
-            "{}",
+            json.dumps(param.to_json(value)),
             label=label,
             elem_id=element_id,
             elem_classes=["pg-knob", "pg-knob-text"],
             lines=1,
             max_lines=3,
-            placeholder='{"token id": bias}',
+            placeholder=PLACEHOLDERS[param.kind],
             min_width=0,
             interactive=True,
         )
@@ -129,11 +145,3 @@ def _knob(stage_id: str, name: str, param: Param, value: Any) -> None:
         min_width=0,
         interactive=True,
     )
-
-
-def _is_text(param: Param) -> bool:
-    return not isinstance(param.default, int | float)
-
-
-def _json_default(param: Param) -> Any:
-    return {} if _is_text(param) else param.default

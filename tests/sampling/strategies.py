@@ -20,6 +20,12 @@ def values(fact: Param) -> st.SearchStrategy[Any]:
     if fact.kind == "biases":
         token_ids = st.integers(0, WIDTH - 1).map(str)
         return st.dictionaries(token_ids, st.floats(-100, 100) | st.sampled_from([1e38, -1e300]), max_size=4)
+    if fact.kind == "choice":
+        return st.sampled_from([value for value, _ in fact.choices])
+    if fact.kind == "tokens":
+        return st.lists(st.integers(0, WIDTH - 1), max_size=5) | st.just(list(range(WIDTH)))
+    if fact.kind == "texts":
+        return st.lists(st.text("ab\n:\"é", min_size=1, max_size=3), max_size=3)
     edges = st.sampled_from([fact.low, fact.high, fact.hard_low, fact.hard_high, fact.default])
     if fact.integer:
         return st.integers(int(fact.low), int(fact.high)) | edges.map(int)

@@ -82,8 +82,9 @@ BAD_NUMBERS = [math.nan, math.inf, -math.inf, -1e9, 1e12, 10**400, "0.5", "", Tr
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_bad_values_name_the_parameter_and_its_range(name, value):
     for parameter, fact in SAMPLERS[name].params().items():
+        bad = {"biases": [value], "tokens": [value], "texts": [[value]]}.get(fact.kind, value)
         with pytest.raises(PlaygroundError) as caught:
-            Chain.from_json([{"sampler": name, parameter: [value] if fact.kind == "biases" else value}])
+            Chain.from_json([{"sampler": name, parameter: bad}])
         assert f"{name}.{parameter} must be" in str(caught.value) and len(str(caught.value)) < 400
 
 

@@ -24,7 +24,7 @@ def test_facts_are_complete(kind):
     assert kind.kind in KINDS and kind.title and kind.formula and kind.source
     assert kind.summary.endswith(".") and "\n" not in kind.summary
     assert kind.off is None or set(kind.off) <= set(kind.params())
-    assert not kind().is_off or kind.name in {"temperature", "logit_bias"}  # added, a stage does something
+    assert not kind().is_off or kind.name in {"temperature", "logit_bias", "token_ban"}  # added, a stage acts
     for fact in kind.params().values():
         assert fact.label and fact.help and fact.scale in {"linear", "log"}
         assert fact.hard_low <= fact.low <= fact.high <= fact.hard_high and fact.step > 0
@@ -45,7 +45,7 @@ def test_adding_a_sampler_is_one_file(tmp_path, monkeypatch):
         "@dataclass(frozen=True)\n"
         "class Halved(Sampler):\n"
         "    factor: Number = param(0.5, 0, 1, 0.1, label='Factor', help='1 is off.')\n"
-        "    name, title, slot, kind, keeps_argmax = 'halved', 'Halved', 45, 'shape', True\n"
+        "    name, title, slot, kind, keeps_argmax = 'halved', 'Halved', 41, 'shape', True\n"
         "    off = {'factor': 1.0}\n"
         "    summary, formula, source, examples = 'Halves.', 'ℓ/2', 'here', ()\n"
         "    def apply(self, scores, context):\n"

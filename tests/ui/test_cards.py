@@ -45,7 +45,7 @@ def test_every_parameter_of_every_sampler_has_a_slider_and_a_switch(elements: di
                     assert knob["type"] == "slider"
                     assert (props["minimum"], props["maximum"], props["step"]) == (fact.low, fact.high, fact.step)
                 else:
-                    assert knob["type"] == "textbox"
+                    assert knob["type"] == ("radio" if fact.kind == "choice" else "textbox")
     assert NUM_COPIES == 2 and not [name for name in elements if name.endswith("--3")]
 
 

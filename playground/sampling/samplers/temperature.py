@@ -11,10 +11,9 @@ import torch
 
 from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
+from playground.sampling.divide import divided
 from playground.sampling.param import param
 from playground.sampling.sampler import Example, Sampler
-
-HEADROOM = 1e37  # scores after the division stay below this, well inside float32
 
 
 @dataclass(frozen=True)
@@ -46,16 +45,4 @@ class Temperature(Sampler):
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
-        temperature = column(self.temperature, scores)
-        if (temperature == 1).all():
-            return scores
-        greedy = temperature == 0
-        divisor = torch.where(greedy, 1.0, temperature)
-        if (divisor < 1).any():  # a tiny T would make scores infinite and the next softmax NaN
-            largest = scores.masked_fill(scores == -torch.inf, 0.0).abs_().amax(-1, keepdim=True).double()
-            divisor = torch.maximum(divisor, (largest / HEADROOM).clamp(min=1 / HEADROOM, max=1.0))
-        cooled = scores / divisor.to(scores.dtype)
-        if not greedy.any():
-            return cooled
-        first = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, scores.argmax(-1, keepdim=True), True)
-        return torch.where(greedy & ~first, -torch.inf, cooled)
+        return divided(scores, column(self.temperature, scores))

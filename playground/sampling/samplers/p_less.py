@@ -1,0 +1,49 @@
+"""P-less: a token survives if it is at least as likely as two draws are to agree.
+
+Knows nothing about other stages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from playground.sampling.context import Context
+from playground.sampling.cut import Cut
+from playground.sampling.sampler import Example, Sampler
+from playground.sampling.softmax import softmax
+from playground.sampling.thresholds import at_least, collision
+
+
+@dataclass(frozen=True)
+class PLess(Sampler):
+    """No knob: the threshold is a property of the distribution. Belongs after the temperature."""
+
+    name = "p_less"
+    title = "P-less"
+    slot = 89
+    kind = "truncate"
+    keeps_argmax = True
+    off = None
+    summary = "Keeps every token at least as likely as it is that two draws from this distribution are the same token."
+    formula = "keep i where pᵢ ≥ Σⱼ pⱼ²"
+    source = "Tan et al. 2025, arXiv 2509.23234"
+    examples = (
+        Example(
+            "0.5² + 0.3² + 0.2² = 0.38: the second token is less likely than that.",
+            {},
+            survivors=(0,),
+            probs=(0.5, 0.3, 0.2),
+        ),
+        Example(
+            "0.45² + 0.45² + 0.1² = 0.415: both equals stay.", {}, survivors=(0, 1), probs=(0.45, 0.45, 0.1)
+        ),
+    )
+
+    def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
+        probs = softmax(scores)
+        return at_least(scores, probs, collision(probs))
+
+    def cut(self, probs: torch.Tensor, alive: torch.Tensor) -> Cut:
+        return Cut("probability", float(collision(probs[None])))
