@@ -47,6 +47,9 @@ BAD_NUMBERS = (
 )
 """JSON texts that are never a number somebody may set; null is not the same as a missing field."""
 
+LEGAL = {"biases": ("{}",), "tokens": ("[]", "[1]"), "texts": ("[]",)}
+"""Those of them that are settings after all, by the kind of a sampler's parameter."""
+
 HUGE_NUMBERS = (
     "1e308",
     "-1e308",

@@ -18,6 +18,7 @@ from tests.serve.hostile import (
     HARMLESS_TEXTS,
     HUGE_NUMBERS,
     INTERNALS,
+    LEGAL,
     REFUSED_TEXTS,
     check_message,
 )
@@ -172,8 +173,10 @@ def test_numbers_of_the_endpoints(live: Live, neighbour: None, name: str) -> Non
 def test_every_sampler_parameter_through_the_private_event(live: Live, tab: str, neighbour: None) -> None:
     """The page's own event is callable by anybody; it must check what the page never sends."""
     for name, sampler in SAMPLERS.items():
-        for parameter in sampler.params():
+        for parameter, fact in sampler.params().items():
             for value in ("NaN", "-Infinity", '"5"', "1e400", "[1]"):
+                if value in LEGAL.get(fact.kind, ()):
+                    continue
                 body = json.dumps(
                     {"data": [{"session": tab, "prompt": "The", "strip": [{"id": name, parameter: "@@"}]}]}
                 )
