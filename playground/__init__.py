@@ -10,12 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from playground import control
     from playground.engine import Engine
     from playground.errors import PlaygroundError
     from playground.models import load_model
     from playground.sampling import SAMPLERS, Chain, guide
 
-__all__ = ["SAMPLERS", "Chain", "Engine", "PlaygroundError", "guide", "load_model"]
+__all__ = ["SAMPLERS", "Chain", "Engine", "PlaygroundError", "control", "guide", "load_model"]
 
 _HOMES = {
     "SAMPLERS": "playground.sampling",
@@ -25,9 +26,13 @@ _HOMES = {
     "guide": "playground.sampling",
     "load_model": "playground.models",
 }
+_FOLDERS = {"control"}
+"""Public names that are whole folders."""
 
 
 def __getattr__(name: str) -> Any:
+    if name in _FOLDERS:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -1,4 +1,11 @@
-"""Distributional control in numpy float64: energy-based targets over texts, their exponents, sampling and tuning.
+"""Distributional control, pure NumPy in float64: exponents for wanted moments, quasi-rejection curves, pools, features, losses.
 
-Knows nothing about models, threads or pages: log-probabilities and features go in, numbers come out.
+Knows nothing about models, engines or pages: rows of numbers and texts in, plain values out.
 """
+
+from playground.control.contexts import ContextRows, fit_averaged, fit_per_context, fit_pooled
+from playground.control.curve import Curve
+from playground.control.fit import Fit, fit
+from playground.control.qrs import qrs
+
+__all__ = ["ContextRows", "Curve", "Fit", "fit", "fit_averaged", "fit_per_context", "fit_pooled", "qrs"]

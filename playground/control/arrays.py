@@ -1,0 +1,61 @@
+"""Numbers as they come in, checked: float64 arrays, with words for what is wrong with them.
+
+Knows nothing about fits or curves. Accepts lists, NumPy arrays and tensors (anything with ``detach``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from playground.errors import PlaygroundError
+
+Floats = NDArray[np.float64]
+
+
+def floats(values: Any, name: str) -> Floats:
+    """A float64 copy; PlaygroundError where it holds something else than numbers."""
+    if hasattr(values, "detach"):  # a tensor, on whatever device, of whatever precision
+        values = values.detach().cpu().double().numpy()
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise PlaygroundError(f"{name} must be numbers, in a list or an array: {error}") from error
+
+
+def vector(values: Any, name: str, length: int | None = None) -> Floats:
+    """float64[N] without NaN."""
+    array = np.atleast_1d(floats(values, name))
+    if array.ndim != 1:
+        raise PlaygroundError(f"{name} must be one row of numbers; got an array of shape {array.shape}.")
+    if length is not None and array.size != length:
+        raise PlaygroundError(f"{name} has {array.size} numbers and {length} are needed.")
+    if np.isnan(array).any():
+        raise PlaygroundError(f"{name} holds NaN, which is not a number (first at row {_first(array, np.isnan)}).")
+    return array
+
+
+def log_values(values: Any, name: str, length: int | None = None) -> Floats:
+    """float64[N] of logarithms: finite, or -inf for zero."""
+    array = vector(values, name, length)
+    if (array == np.inf).any():
+        row = _first(array, np.isposinf)
+        raise PlaygroundError(f"{name} holds +inf (first at row {row}), and no probability is infinite.")
+    return array
+
+
+def table(values: Any, name: str) -> Floats:
+    """float64[N,F]; one column may be given as float64[N]."""
+    array = floats(values, name)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or not array.size:
+        raise PlaygroundError(f"{name} must be a table, a row a text and a column a feature; got shape {array.shape}.")
+    return array
+
+
+def _first(array: Floats, test: Callable[[Floats], Any]) -> int:
+    return int(np.flatnonzero(test(array))[0])
