@@ -1,4 +1,4 @@
-"""Distributional control, pure NumPy in float64: exponents for wanted moments, quasi-rejection curves, pools, features, losses.
+"""Distributional control in NumPy alone, float64: exponents for wanted moments, curves, pools, features, losses.
 
 Knows nothing about models, engines or pages: rows of numbers and texts in, plain values out.
 """

@@ -19,6 +19,7 @@ from playground.control.dual import Dual, log_sum_exp
 from playground.control.faces import filtered
 from playground.control.fit import Fit, fit, minimise
 from playground.control.hull import cone_residual
+from playground.control.newton import gradually
 from playground.control.scaling import Scaling
 from playground.errors import PlaygroundError
 
@@ -130,6 +131,7 @@ def fit_averaged(rows: ContextRows, targets: Any, names: Sequence[str] | None = 
     minimum = minimise(dual)
     if not minimum.settled:
         _check_reachable(dual, groups, rows.shares)
+        minimum = gradually(dual)
     exponents = scaling.exponents(minimum.exponents)
     moments = rows.moments(np.where(kept, rows.features @ exponents, -np.inf))
     is_filter, sign = np.abs(directions).any(axis=0), directions.sum(axis=0)

@@ -19,7 +19,7 @@ from playground.control.dual import Dual, log_sum_exp
 from playground.control.faces import filtered
 from playground.control.hull import face
 from playground.control.lbfgs import lbfgs
-from playground.control.newton import Minimum, newton
+from playground.control.newton import Minimum, gradually, newton
 from playground.control.pareto import pareto_k
 from playground.control.scaling import Scaling
 from playground.errors import PlaygroundError
@@ -133,7 +133,8 @@ def _solve(table: Floats, weights: Floats, wanted: Floats, kept: NDArray[np.bool
     directions = scaling.directions(on.directions)
     if not on.inside:
         raise refusals.not_together(names, wanted, directions[-1], table[kept])
-    if on.support.all():
+    if on.support.all():  # inside after all, only far from where the search began
+        minimum = minimum if minimum.settled else gradually(dual)
         return _Solved(scaling.exponents(minimum.exponents), kept, none, scaling, minimum)
     rows = kept.copy()
     rows[kept] = on.support

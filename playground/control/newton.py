@@ -6,7 +6,7 @@ infinity the gradient fades too, but the steps stay as long as before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,10 @@ MAX_ITERATIONS = 200
 MAX_SCORE_CHANGE = 20.0
 """Nats by which one step may change a row's score: far from the minimum the quadratic picture says nothing."""
 HOPELESS_CHANGE = 1e12
+NUM_HALVINGS = 12
 SMALL_STEP, SMALL_GRADIENT = 1e-7, 1e-9
+NOISY_STEP, ROUNDING = 1e-2, 1e-14
+"""With hardly any curvature left, rounding alone makes steps of up to a hundredth; those to infinity are about 1."""
 SUFFICIENT = 1e-4
 """Armijo's share of the promised decrease."""
 
@@ -45,7 +48,9 @@ def newton(dual: Dual, start: Floats | None = None) -> Minimum:
             change = float(np.abs(dual.rows @ step).max())
         if change == 0:
             return Minimum(exponents, True, iteration)
-        if change < SMALL_STEP:  # so near that a full step is right and a comparison of values only noise
+        at_the_floor = float(np.abs(gradient).max()) < ROUNDING * float(np.abs(dual.rows).max())
+        if change < SMALL_STEP or (at_the_floor and change < NOISY_STEP):
+            # so near that a full step is right, and a comparison of values only noise
             exponents = exponents + step
             return Minimum(exponents, _is_flat(dual, exponents), iteration)
         found = search(dual, exponents, value, step * min(1.0, MAX_SCORE_CHANGE / change), float(gradient @ step))
@@ -53,6 +58,18 @@ def newton(dual: Dual, start: Floats | None = None) -> Minimum:
             break
         exponents, value = found
     return Minimum(exponents, False, iteration)
+
+
+def gradually(dual: Dual) -> Minimum:
+    """The minimum where the weights span hundreds of nats and one row hides all others: first with the weights'
+    logarithms divided by 2^12, then by half of that and so on; exponents grow about as the logarithms do."""
+    exponents: Floats | None = None
+    num_iterations, minimum = 0, Minimum(np.zeros(dual.rows.shape[1]), False, 0)
+    for halvings in range(NUM_HALVINGS, -1, -1):
+        minimum = newton(replace(dual, log_weights=dual.log_weights / 2**halvings), exponents)
+        exponents = 2 * minimum.exponents
+        num_iterations += minimum.num_iterations
+    return Minimum(minimum.exponents, minimum.settled, num_iterations)
 
 
 def search(dual: Dual, exponents: Floats, value: float, step: Floats, slope: float) -> tuple[Floats, float] | None:
