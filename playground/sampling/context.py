@@ -32,7 +32,7 @@ class Context:
     prompt_lengths: tuple[int, ...] = ()  # tokens; serves only flavours that count the output alone
     # int64[B,K]: the token of each column, ascending, padded with vocabulary_size. None: column = token id.
     candidate_ids: torch.Tensor | None = None
-    _seen: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict, compare=False)
+    _seen: dict[tuple[int, int, bool], tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(
@@ -61,26 +61,29 @@ class Context:
         """The same rows, their columns now being the tokens int64[B,K]."""
         return replace(self, candidate_ids=candidate_ids)
 
-    def window(self, row: int, last_n: int) -> torch.Tensor:
-        """int64[T]: the last ``last_n`` tokens of a row, 0 meaning the whole sequence."""
+    def window(self, row: int, last_n: int, output_only: bool = False) -> torch.Tensor:
+        """int64[T]: the last ``last_n`` tokens of a row, 0 meaning all of them; with or without the prompt's."""
         if self.token_ids is None:
             return torch.empty(0, dtype=torch.int64)
-        return self.token_ids[row][-last_n:] if last_n else self.token_ids[row]
+        history = self.token_ids[row][self.prompt_lengths[row] :] if output_only else self.token_ids[row]
+        return history[-last_n:] if last_n else history
 
-    def seen(self, last_n: Sequence[int | None], device: torch.device) -> Seen:
+    def seen(self, last_n: Sequence[int | None], device: torch.device, output_only: bool = False) -> Seen:
         """The distinct tokens in each row's window, counted, located among the columns; None: not that row."""
         empty = torch.empty(0, dtype=torch.int64)
-        found = [(empty, empty) if size is None else self._count(row, size) for row, size in enumerate(last_n)]
+        found = [
+            (empty, empty) if size is None else self._count(row, size, output_only) for row, size in enumerate(last_n)
+        ]
         rows = torch.cat([torch.full_like(token_ids, row) for row, (token_ids, _) in enumerate(found)])
         rows, columns, kept = self.locate(rows, torch.cat([token_ids for token_ids, _ in found]), device)
         counts = torch.cat([counts for _, counts in found]).to(device, torch.float64)
         return Seen(rows, columns, counts[kept])
 
-    def _count(self, row: int, last_n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _count(self, row: int, last_n: int, output_only: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Distinct token ids of a row's window and their counts; kept, as every penalty of a chain asks the same."""
-        key = (row, last_n)
+        key = (row, last_n, output_only)
         if key not in self._seen:
-            self._seen[key] = torch.unique(self.window(row, last_n), return_counts=True)
+            self._seen[key] = torch.unique(self.window(row, last_n, output_only), return_counts=True)
         return self._seen[key]
 
     def locate(

@@ -134,6 +134,17 @@ def last_n() -> Any:
     return param(0, 0, 4096, 1, label="Window", unit="tokens", help=help_text, integer=True, hard_high=10**7)
 
 
+def whose_tokens() -> Any:
+    """The flavour of the penalties that some engines take from the output alone."""
+    return flavour(
+        {
+            "ours": "prompt and output count, as in llama.cpp and text-generation-webui",
+            "vllm": "the output alone counts, as in vLLM and the OpenAI API",
+        },
+        "Whose tokens count.",
+    )
+
+
 def biases(*, label: str, help: str, unit: str) -> Any:
     """A dataclass field holding a map from token id to a number, kept as sorted pairs so that chains stay hashable."""
     fact = Param((), -100, 100, 0.1, unit, help, "linear", label, False, "biases", -math.inf, math.inf)

@@ -29,6 +29,7 @@ class Example:
     logits: tuple[float, ...] | None = None
     probs: tuple[float, ...] | None = None
     token_ids: tuple[int, ...] = ()
+    prompt_length: int = 0  # of token_ids
     expected_probs: tuple[float, ...] | None = None  # of the survivors, in order of token id
 
 
@@ -58,6 +59,7 @@ class Sampler:
     examples: ClassVar[tuple[Example, ...]]
     demo: ClassVar[Demo]
     shift_invariant: ClassVar[bool] = True  # adding a constant to all logits changes no probability
+    shifting_flavours: ClassVar[tuple[str, ...]] = ()  # but in these it does, as in the engine they are named after
     stateful: ClassVar[bool] = False  # has memory: defines start and observe, and apply takes the states of its rows
 
     def __post_init__(self) -> None:

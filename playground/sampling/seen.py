@@ -18,17 +18,25 @@ Formula = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]  # 
 
 
 def rescored(
-    scores: torch.Tensor, context: Context, last_n: Number, penalty: Number, neutral: float, formula: Formula
+    scores: torch.Tensor,
+    context: Context,
+    last_n: Number,
+    penalty: Number,
+    neutral: float,
+    formula: Formula,
+    output_only: bool = False,
 ) -> torch.Tensor:
     """float[B,K] -> float[B,K]: the tokens in each row's window get the scores that ``formula`` gives them.
 
-    Rows whose penalty is ``neutral`` are left alone, and their histories unread.
+    Rows whose penalty is ``neutral`` are left alone, and their histories unread. ``output_only``: the prompt's tokens
+    do not count.
     """
     strengths = per_row(penalty, context.num_rows)
     windows = per_row(last_n, context.num_rows)
     seen = context.seen(
         [None if strength == neutral else int(size) for strength, size in zip(strengths, windows, strict=True)],
         scores.device,
+        output_only,
     )
     if seen.rows.numel() == 0:
         return scores

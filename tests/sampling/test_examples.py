@@ -12,7 +12,7 @@ EXAMPLES = [(kind, example) for kind in SAMPLERS.values() for example in kind.ex
 def test_worked_example(kind, example):
     assert (example.logits is None) != (example.probs is None)
     row = torch.tensor(example.logits) if example.logits else torch.tensor(example.probs).log()
-    trace = Chain((kind(**example.params),)).trace(row, list(example.token_ids))
+    trace = Chain((kind(**example.params),)).trace(row, list(example.token_ids), example.prompt_length)
     survivors = (trace.scores > -torch.inf).nonzero()[:, 0]
     assert tuple(survivors.tolist()) == example.survivors
     if example.expected_probs is not None:
@@ -25,7 +25,7 @@ def test_it_has_an_example_that_its_absence_fails(kind):
 
     def changes(example):
         row = torch.tensor(example.logits) if example.logits else torch.tensor(example.probs).log()
-        trace = Chain((kind(**example.params),)).trace(row, list(example.token_ids))
+        trace = Chain((kind(**example.params),)).trace(row, list(example.token_ids), example.prompt_length)
         return not torch.allclose(trace.probs, trace.base_probs, atol=1e-3)
 
     assert kind.examples and all(changes(example) for example in kind.examples)

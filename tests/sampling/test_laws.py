@@ -61,6 +61,8 @@ def test_a_constant_on_all_logits_changes_no_probability(kind, data, shift):
     if not kind.shift_invariant:
         return
     sampler, row, history = data.draw(settings_of(kind)), data.draw(rows()), data.draw(histories())
+    if set(sampler.variant) & set(kind.shifting_flavours):
+        return
     plain, shifted = (softmax(applied(sampler, row + move, history)[None]) for move in (0.0, shift / 8))
     assert torch.allclose(plain, shifted, atol=2e-3 if sampler.kind == "shape" else 1e-5, rtol=0)
 

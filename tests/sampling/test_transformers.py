@@ -9,6 +9,7 @@ from playground.sampling import Chain
 
 processors = pytest.importorskip("transformers").generation.logits_process
 HISTORY = torch.randint(0, 300, (6, 40), generator=torch.Generator().manual_seed(5))
+HISTORY[:, -2:] = HISTORY[:, 7:9]  # the last two tokens stood there before, so that n-grams repeat
 
 CASES = [
     ("temperature:0.7", processors.TemperatureLogitsWarper(0.7)),
@@ -20,6 +21,16 @@ CASES = [
     ("min_p:0.6", processors.MinPLogitsWarper(0.6)),
     ("typical_p:0.9", processors.TypicalLogitsWarper(0.9)),
     ("typical_p:0.2", processors.TypicalLogitsWarper(0.2)),
+    ("top_h:0.4", processors.TopHLogitsWarper(0.4)),
+    ("top_h:0.95", processors.TopHLogitsWarper(0.95)),
+    ("epsilon_cutoff:0.0003", processors.EpsilonLogitsWarper(0.0003)),
+    ("epsilon_cutoff:0.9", processors.EpsilonLogitsWarper(0.9)),
+    ("eta_cutoff:0.0003", processors.EtaLogitsWarper(0.0003)),
+    ("eta_cutoff:0.02", processors.EtaLogitsWarper(0.02)),
+    ("no_repeat_ngram:1", processors.NoRepeatNGramLogitsProcessor(1)),
+    ("no_repeat_ngram:2", processors.NoRepeatNGramLogitsProcessor(2)),
+    ("no_repeat_ngram:3", processors.NoRepeatNGramLogitsProcessor(3)),
+    ("token_ban:3_9", processors.SuppressTokensLogitsProcessor([3, 9])),
     ("repetition_penalty:1.3", processors.RepetitionPenaltyLogitsProcessor(1.3)),
     ("logit_bias:3_2.5_9_-4", processors.SequenceBiasLogitsProcessor({(3,): 2.5, (9,): -4.0})),
 ]

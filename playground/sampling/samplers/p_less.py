@@ -11,6 +11,7 @@ import torch
 
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
+from playground.sampling.param import flavour
 from playground.sampling.sampler import Example, Sampler
 from playground.sampling.softmax import softmax
 from playground.sampling.thresholds import at_least, collision
@@ -19,6 +20,14 @@ from playground.sampling.thresholds import at_least, collision
 @dataclass(frozen=True)
 class PLess(Sampler):
     """No knob: the threshold is a property of the distribution. Belongs after the temperature."""
+
+    flavour: str = flavour(
+        {
+            "ours": "the plain form: the threshold is Σp²",
+            "normalised": "p-less-norm of the same paper: (n·Σp² − 1)/(n − 1), n tokens left; keeps more",
+        },
+        "Which of the paper's two forms.",
+    )
 
     name = "p_less"
     title = "P-less"
@@ -39,11 +48,26 @@ class PLess(Sampler):
         Example(
             "0.45² + 0.45² + 0.1² = 0.415: both equals stay.", {}, survivors=(0, 1), probs=(0.45, 0.45, 0.1)
         ),
+        Example("Σp² = 0.46: 0.3 goes.", {}, survivors=(0,), probs=(0.6, 0.3, 0.1)),
+        Example(
+            "Normalised, the same threshold is (3 · 0.46 − 1)/2 = 0.19: 0.3 stays.",
+            {"flavour": "normalised"},
+            survivors=(0, 1),
+            probs=(0.6, 0.3, 0.1),
+        ),
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
         probs = softmax(scores)
-        return at_least(scores, probs, collision(probs))
+        return at_least(scores, probs, self.threshold(probs, scores > -torch.inf))
+
+    def threshold(self, probs: torch.Tensor, here: torch.Tensor) -> torch.Tensor:
+        """float64[B,K] and bool[B,K], which tokens are left -> float64[B,1]."""
+        agreeing = collision(probs)
+        if self.flavour == "ours":
+            return agreeing
+        count = here.sum(-1, keepdim=True).double()
+        return torch.where(count > 1, (count * agreeing - 1) / (count - 1), 0.0).clamp(min=0.0)
 
     def cut(self, probs: torch.Tensor, alive: torch.Tensor) -> Cut:
-        return Cut("probability", float(collision(probs[None])))
+        return Cut("probability", float(self.threshold(probs[None], probs[None] > 0)))

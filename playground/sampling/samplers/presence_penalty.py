@@ -11,7 +11,7 @@ import torch
 
 from playground.sampling.columns import Number
 from playground.sampling.context import Context
-from playground.sampling.param import last_n, param
+from playground.sampling.param import last_n, param, whose_tokens
 from playground.sampling.sampler import Example, Sampler
 from playground.sampling.seen import rescored
 
@@ -24,6 +24,7 @@ class PresencePenalty(Sampler):
         0.5, -2, 2, 0.01, label="Penalty", unit="nats", help="0 is off.", hard_low=-100, hard_high=100
     )
     last_n: Number = last_n()
+    flavour: str = whose_tokens()
 
     name = "presence_penalty"
     title = "Presence penalty"
@@ -43,10 +44,19 @@ class PresencePenalty(Sampler):
             token_ids=(0, 0),
             expected_probs=(0.8, 0.2),
         ),
+        Example(
+            "Token 0 stands in the prompt alone, token 1 in the output: odds of 4 : 1 become 16 : 1.",
+            {"penalty": 1.3862944, "flavour": "vllm"},
+            survivors=(0, 1),
+            logits=(1.3862944, 0.0),
+            token_ids=(0, 0, 1),
+            prompt_length=2,
+            expected_probs=(16 / 17, 1 / 17),
+        ),
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
         def penalised(old: torch.Tensor, counts: torch.Tensor, penalty: torch.Tensor) -> torch.Tensor:
             return old - penalty
 
-        return rescored(scores, context, self.last_n, self.penalty, 0.0, penalised)
+        return rescored(scores, context, self.last_n, self.penalty, 0.0, penalised, self.flavour == "vllm")

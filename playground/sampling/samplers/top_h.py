@@ -12,12 +12,14 @@ import torch
 from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
-from playground.sampling.param import param
-from playground.sampling.ranked import largest
+from playground.sampling.param import flavour, param
+from playground.sampling.ranked import Answer, largest, settled
 from playground.sampling.sampler import Example, Sampler
-from playground.sampling.softmax import softmax
+from playground.sampling.softmax import softmax, total, weights
+from playground.sampling.thresholds import entropy_nats
 
 NUM_LOOKED_AT = 100  # transformers looks at no more tokens than that
+DRAWN = 4096  # ranks of the paper's staircase in the picture
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,14 @@ class TopH(Sampler):
     """Bounds the randomness itself: what survives may be only so much more uncertain."""
 
     top_h: Number = param(0.4, 0, 1, 0.01, label="h", unit="of the entropy", help="What may be kept; 0 is greedy.")
+
+    flavour: str = flavour(
+        {
+            "ours": "as transformers: shares of the entropy of the 100 likeliest",
+            "paper": "the entropy of the survivors among themselves, against that of all tokens, no limit of 100",
+        },
+        "Whose entropy is bounded.",
+    )
 
     name = "top_h"
     title = "Top-h"
@@ -48,15 +58,50 @@ class TopH(Sampler):
             survivors=(0, 1),
             probs=(0.5, 0.25, 0.125, 0.125),
         ),
+        Example(
+            "Of four equals three: their shares, ¾ of 2 bits, fit exactly.",
+            {"top_h": 0.75},
+            survivors=(0, 1, 2),
+            logits=(1.0, 1.0, 1.0, 1.0),
+        ),
+        Example(
+            "In the paper's form two: three equals have log₂ 3 = 1.58 bits among themselves, more than 1.5.",
+            {"top_h": 0.75, "flavour": "paper"},
+            survivors=(0, 1),
+            logits=(1.0, 1.0, 1.0, 1.0),
+        ),
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
+        share = column(self.top_h, scores)
+        if self.flavour == "paper":
+            return scores.masked_fill(~largest(scores, _paper_counts(scores, share)), -torch.inf)
         best = scores.topk(min(NUM_LOOKED_AT, scores.shape[1]), dim=-1).values
         parts = torch.special.entr(softmax(best)).cumsum(-1)
-        counts = (parts <= column(self.top_h, scores) * parts[:, -1:]).sum(-1, keepdim=True)
+        counts = (parts <= share * parts[:, -1:]).sum(-1, keepdim=True)
         return scores.masked_fill(~largest(scores, counts), -torch.inf)
 
     def cut(self, probs: torch.Tensor, alive: torch.Tensor) -> Cut:
-        best = probs.topk(min(NUM_LOOKED_AT, probs.numel())).values
-        parts = torch.special.entr(best / best.sum()).cumsum(0)
-        return Cut("cumulative", float(self.top_h), staircase=parts / parts[-1].clamp(min=1e-300))
+        paper = self.flavour == "paper"
+        best = probs.topk(min(DRAWN if paper else NUM_LOOKED_AT, probs.numel())).values
+        climb = _prefix_entropies(best[None])[0] if paper else torch.special.entr(best / best.sum()).cumsum(0)
+        whole = entropy_nats(probs[None])[0] if paper else climb[-1:]
+        return Cut("cumulative", float(self.top_h), staircase=climb / whole.clamp(min=1e-300))
+
+
+def _prefix_entropies(probs: torch.Tensor) -> torch.Tensor:
+    """float64[B,W], likeliest first -> float64[B,W]: the entropy of each prefix among itself, nats; it only grows."""
+    mass = probs.cumsum(-1)
+    return mass.log() + torch.special.entr(probs).cumsum(-1) / mass
+
+
+def _paper_counts(scores: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """int64[B,1]: how many of the likeliest tokens have an entropy among themselves of at most that share of all."""
+    mass = total(weights(scores))
+    limit = share * entropy_nats(softmax(scores)) + 1e-12  # h = 1 asks whether two sums of the same terms are equal
+
+    def ask(best: torch.Tensor) -> Answer:
+        fits = (_prefix_entropies(weights(best) / mass) <= limit).sum(-1)
+        return fits, (fits < best.shape[1]) | (best.shape[1] == scores.shape[1])
+
+    return settled(scores, ask)

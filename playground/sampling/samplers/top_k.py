@@ -12,7 +12,8 @@ import torch
 from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
-from playground.sampling.param import param
+from playground.sampling.param import flavour, param
+from playground.sampling.ranked import largest
 from playground.sampling.sampler import Example, Sampler
 
 
@@ -22,6 +23,12 @@ class TopK(Sampler):
 
     top_k: Number = param(
         50, 0, 200, 1, label="k", unit="tokens", help="How many may stay; 0 is off.", integer=True, hard_high=10**7
+    )
+    flavour: str = flavour(
+        {
+            "ours": "all tokens that tie with the k-th stay, as in transformers",
+            "llama.cpp": "exactly k stay; of equals (whose order is left open there) those with the smaller ids",
+        }
     )
 
     name = "top_k"
@@ -36,6 +43,12 @@ class TopK(Sampler):
     examples = (
         Example("The two best of four.", {"top_k": 2}, survivors=(0, 2), logits=(3.0, 1.0, 2.0, 0.0)),
         Example("A tie at the border stays whole.", {"top_k": 2}, survivors=(0, 1, 2), logits=(1.0, 1.0, 1.0, 0.0)),
+        Example(
+            "llama.cpp keeps exactly two of three equals.",
+            {"top_k": 2, "flavour": "llama.cpp"},
+            survivors=(0, 1),
+            logits=(1.0, 1.0, 1.0, 0.0),
+        ),
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
@@ -44,6 +57,9 @@ class TopK(Sampler):
         limited = (wanted > 0) & (wanted < size)
         if not limited.any():
             return scores
+        if self.flavour == "llama.cpp":
+            kept = largest(scores, torch.where(limited, wanted, 1).expand(scores.shape[0], 1))
+            return scores.masked_fill(limited & ~kept, -torch.inf)
         ranks = torch.where(limited, wanted, 1)
         best = scores.topk(int(ranks.max()), dim=-1).values
         threshold = best.gather(-1, (ranks - 1).expand(scores.shape[0], 1))

@@ -12,8 +12,8 @@ import torch
 from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
-from playground.sampling.param import param
-from playground.sampling.prefix import SLACK, crossing, up_to
+from playground.sampling.param import flavour, param
+from playground.sampling.prefix import SLACK, crossing, mass_before, up_to
 from playground.sampling.sampler import Example, Sampler
 from playground.sampling.softmax import softmax
 
@@ -24,6 +24,12 @@ class TopP(Sampler):
 
     top_p: Number = param(
         0.95, 0, 1, 0.001, label="p", unit="probability", help="What must be kept; 1 is off, 0 is greedy."
+    )
+    flavour: str = flavour(
+        {
+            "ours": "the token that crosses p stays, as in the paper and nearly everywhere",
+            "exllamav3": "the token that crosses p goes, unless it is the likeliest",
+        }
     )
 
     name = "top_p"
@@ -38,6 +44,12 @@ class TopP(Sampler):
     examples = (
         Example("0.5 + 0.3 reaches 0.8 exactly.", {"top_p": 0.8}, survivors=(0, 1), probs=(0.5, 0.3, 0.15, 0.05)),
         Example("The token that crosses 0.7 stays.", {"top_p": 0.7}, survivors=(0, 1), probs=(0.45, 0.28, 0.17, 0.10)),
+        Example(
+            "exllamav3 drops the token that crosses 0.7.",
+            {"top_p": 0.7, "flavour": "exllamav3"},
+            survivors=(0,),
+            probs=(0.45, 0.28, 0.17, 0.10),
+        ),
         Example("Equal tokens go in order of id.", {"top_p": 0.5}, survivors=(0, 1), probs=(0.25, 0.25, 0.25, 0.25)),
     )
 
@@ -46,9 +58,20 @@ class TopP(Sampler):
         limited = wanted < 1
         if not limited.any():
             return scores
-        key = -scores
-        last = crossing(key, softmax(scores), wanted - SLACK)
+        key, probs = -scores, softmax(scores)
+        if self.flavour == "exllamav3":
+            return scores.masked_fill(limited & ~_within(key, probs, wanted + SLACK), -torch.inf)
+        last = crossing(key, probs, wanted - SLACK)
         return scores.masked_fill(limited & ~up_to(key, last), -torch.inf)
 
     def cut(self, probs: torch.Tensor, alive: torch.Tensor) -> Cut:
         return Cut("cumulative", float(self.top_p))
+
+
+def _within(key: torch.Tensor, probs: torch.Tensor, limit: torch.Tensor) -> torch.Tensor:
+    """bool[B,K]: the tokens whose summed probability, their own included, is at most the limit; at least one."""
+    last = crossing(key, probs, limit)
+    upto = mass_before(key, probs, last)[:, None]
+    drop = (upto > 0) & (upto + probs.gather(-1, last[:, None]) > limit)
+    kept = up_to(key, last)
+    return kept.scatter_(-1, last[:, None], kept.gather(-1, last[:, None]) & ~drop)
