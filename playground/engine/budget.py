@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from playground.engine.fleet import Fleet
 from playground.engine.records import Priority, Reading, Request
-from playground.models.backend import Model
 
 NUM_ROW_COPIES = 6
 """float32[V] of working room a row takes on its way through guidance, chain, draw and statistics."""
@@ -22,16 +22,19 @@ class Cost:
     num_bytes: int
 
 
-def slot_cost(work: Request | Reading, model: Model) -> Cost:
+def slot_cost(work: Request | Reading, fleet: Fleet) -> Cost:
     """The cost of one sample at its full length, or of one reading."""
-    row_bytes = 4 * model.backend.vocabulary.size
+    row_bytes = 4 * fleet.vocabulary.size
     if isinstance(work, Reading):
-        num_tokens = sum(len(span.token_ids) for span in work.spans)
+        held = sum(len(span.token_ids) * fleet.models[span.model].kv_bytes_per_token for span in work.spans)
         num_rows = sum(len(span.keys) for span in work.spans)
-        return Cost(len(work.spans), num_tokens * model.kv_bytes_per_token + num_rows * row_bytes)
-    lengths = [min(len(ids) + work.max_tokens, model.backend.max_context) for ids in work.branches]
-    rows = len(lengths) * NUM_ROW_COPIES * row_bytes
-    return Cost(len(lengths), sum(lengths) * model.kv_bytes_per_token + rows)
+        return Cost(len(work.spans), held + num_rows * row_bytes)
+    held = sum(
+        min(len(branch.token_ids) + work.max_tokens, fleet.max_context(branch.model))
+        * fleet.models[branch.model].kv_bytes_per_token
+        for branch in work.branches
+    )
+    return Cost(len(work.branches), held + len(work.branches) * NUM_ROW_COPIES * row_bytes)
 
 
 def num_first_slots(work: Request | Reading) -> int:

@@ -7,62 +7,78 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from playground.engine.fleet import Fleet
 from playground.engine.records import Reading, Request
 from playground.errors import PlaygroundError
-from playground.models.backend import Backend
-from playground.sampling import Guidance
 
 MAX_SAMPLES = 100_000
 MAX_STOPS, MAX_STOP_LENGTH = 16, 200
 
 
-def check(work: Request | Reading, backend: Backend) -> None:
+def check(work: Request | Reading, fleet: Fleet) -> None:
     """Raise PlaygroundError where the work could never be done."""
     if work.priority not in ("interactive", "bulk"):
         raise PlaygroundError(f"priority is interactive or bulk; got {str(work.priority)[:40]}.")
     if isinstance(work, Reading):
-        _check_reading(work, backend)
+        _check_reading(work, fleet)
     else:
-        _check_request(work, backend)
+        _check_request(work, fleet)
 
 
-def _check_request(request: Request, backend: Backend) -> None:
-    Guidance(request.guidance_scale)
+def _check_request(request: Request, fleet: Fleet) -> None:
     _whole("max_tokens", request.max_tokens, 1)
     _whole("num_samples", request.num_samples, 1, MAX_SAMPLES)
     _whole("seed", request.seed, None)
     _whole("first_sample", request.first_sample, 0)
     if not request.prompt_ids:
         raise PlaygroundError("The prompt is empty. Type at least one character.")
-    if not request.negative_prompt_ids:
-        raise PlaygroundError("The negative prompt holds no tokens. Leave it out, or type at least one character.")
-    for token_ids in request.branches:
-        _check_tokens(token_ids, backend)
+    _check_branches(request, fleet)
     if isinstance(request.stop, str) or not all(isinstance(text, str) and text for text in request.stop):
         raise PlaygroundError("stop is a list of texts, none of them empty.")
     if len(request.stop) > MAX_STOPS or any(len(text) > MAX_STOP_LENGTH for text in request.stop):
         raise PlaygroundError(f"At most {MAX_STOPS} stop strings of at most {MAX_STOP_LENGTH} characters each.")
 
 
-def _check_reading(reading: Reading, backend: Backend) -> None:
+def _check_reading(reading: Reading, fleet: Fleet) -> None:
     if not reading.spans:
         raise PlaygroundError("There is nothing to read: give at least one span.")
     for span in reading.spans:
-        _check_tokens(span.token_ids, backend)
+        _check_tokens(span.token_ids, fleet, span.model)
         if not span.keys or span.first < 0 or span.wanted.stop > len(span.token_ids):
             raise PlaygroundError(f"Rows {span.wanted} are not within a text of {len(span.token_ids)} tokens.")
 
 
-def _check_tokens(token_ids: Sequence[int], backend: Backend) -> None:
+def _check_branches(request: Request, fleet: Fleet) -> None:
+    num_others, num_weights = len(request.other_branches), len(request.guidance.weights) - 1
+    if not request.guidance.is_off and num_others != num_weights:
+        raise PlaygroundError(
+            f"guidance.weights weighs the prompt and {num_weights} other branches; {num_others} were given. "
+            "Give one weight for the prompt and one for each other branch."
+        )
+    for branch in request.other_branches:
+        if not branch.token_ids:
+            raise PlaygroundError("A negative prompt or other branch holds no tokens: type at least one character.")
+        if branch.layers:
+            raise PlaygroundError("A branch that reads other layers is not served here; leave layers out.")
+    for branch in request.branches:
+        _check_tokens(branch.token_ids, fleet, branch.model)
+
+
+def _check_tokens(token_ids: Sequence[int], fleet: Fleet, model: int) -> None:
     if not token_ids:
         raise PlaygroundError("A text of no tokens cannot be read.")
-    if len(token_ids) > backend.max_context:
+    if not 0 <= model < len(fleet.models):
         raise PlaygroundError(
-            f"The text is {len(token_ids):,} tokens long and this model reads at most {backend.max_context:,}. "
-            "Shorten it."
+            f"A branch asks for model {model + 1} and {len(fleet.models)} "
+            f"{'is' if len(fleet.models) == 1 else 'are'} loaded. Start with --second-model."
         )
-    if min(token_ids) < 0 or max(token_ids) >= backend.vocabulary.size:
-        raise PlaygroundError(f"A token id is outside 0 to {backend.vocabulary.size - 1}.")
+    longest = fleet.max_context(model)
+    if len(token_ids) > longest:
+        raise PlaygroundError(
+            f"The text is {len(token_ids):,} tokens long and this model reads at most {longest:,}. Shorten it."
+        )
+    if min(token_ids) < 0 or max(token_ids) >= fleet.vocabulary.size:
+        raise PlaygroundError(f"A token id is outside 0 to {fleet.vocabulary.size - 1}.")
 
 
 def _whole(name: str, value: object, low: int | None, high: int | None = None) -> None:

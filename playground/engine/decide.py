@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from playground.errors import PlaygroundError
-from playground.sampling import Chain, guide, stack
+from playground.sampling import Chain, Guidance, mix, stack
 from playground.sampling.draw import draw
 from playground.sampling.fold import compacted
 
@@ -29,7 +29,9 @@ class Ask:
     """One row to decide, apart from its logits."""
 
     chain: Chain
-    scale: float
+    guidance: Guidance
+    index: int
+    """Place among the written tokens, which gates and schedules go by."""
     uniform: float
     history: Tensor
     """int64[T] on the CPU, prompt first."""
@@ -52,26 +54,23 @@ class Decision:
     """The chain's memory after this token."""
 
 
-def decide(asks: Sequence[Ask], model: Tensor, negative: Tensor) -> list[Decision | Exception]:
-    """One answer a row. ``model`` is float32[B,V], the prompt branches; ``negative`` float32[G,V], the negative
-    branches of the rows whose scale is not 1, in order."""
+def decide(asks: Sequence[Ask], model: Tensor, others: Sequence[Tensor]) -> list[Decision | Exception]:
+    """One answer a row. ``model`` is float32[B,V], the prompt branches; ``others[b]`` float32[n−1,V], the other
+    branches of row b (none where it has no guidance)."""
     try:
-        return list(_decide(asks, model, negative))
+        return list(_decide(asks, model, others))
     except Exception as error:
         if len(asks) == 1:
             return [error]
     # One of the rows is at fault: each gets its own pass, and only that one fails again.
-    guided = [row for row, ask in enumerate(asks) if ask.scale != 1.0]
     answers: list[Decision | Exception] = []
     for row, ask in enumerate(asks):
-        place = guided.index(row) if row in guided else None
-        rows = negative[:0] if place is None else negative[place : place + 1]
-        answers += decide([ask], model[row : row + 1], rows)
+        answers += decide([ask], model[row : row + 1], others[row : row + 1])
     return answers
 
 
-def _decide(asks: Sequence[Ask], model: Tensor, negative: Tensor) -> list[Decision]:
-    base = _guided(asks, model, negative)
+def _decide(asks: Sequence[Ask], model: Tensor, others: Sequence[Tensor]) -> list[Decision]:
+    base = mix([ask.guidance for ask in asks], [ask.index for ask in asks], model, others)
     token_ids, final_log_prob, final_bits = _draw(asks, base)
     log_prob, bits = _figures(base, token_ids)
     surprisal = -BITS * (log_prob if base is model else _figures(model, token_ids)[0])
@@ -107,19 +106,6 @@ def _draw(asks: Sequence[Ask], base: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         token_ids[rows] = candidates.token_ids(columns)
         log_prob[rows], bits[rows] = _figures(candidates.scores, columns)
     return token_ids, log_prob, bits
-
-
-def _guided(asks: Sequence[Ask], model: Tensor, negative: Tensor) -> Tensor:
-    """float32[B,V] after guidance; rows at scale 1 are the model's bit for bit."""
-    guided = [row for row, ask in enumerate(asks) if ask.scale != 1.0]
-    if not guided:
-        return model
-    scales = torch.tensor([[asks[row].scale] for row in guided], dtype=torch.float64)
-    if len(guided) == len(asks):
-        return guide(model, negative, scales)
-    base = model.clone()
-    base[guided] = guide(model[guided], negative, scales)
-    return base
 
 
 def _figures(scores: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,10 +19,11 @@ from playground.engine import writing
 from playground.engine.budget import Budget, num_first_slots, slot_cost
 from playground.engine.check import check
 from playground.engine.failures import Guard
+from playground.engine.fleet import Fleet
 from playground.engine.job import Job
 from playground.engine.meter import Meter
 from playground.engine.pace import Pace
-from playground.engine.records import Done, Reading, Request, Span, Step
+from playground.engine.records import Branch, Done, Reading, Request, Span, Step
 from playground.engine.scheduler import Scheduler
 from playground.engine.status import Status
 from playground.engine.store import LogitsStore
@@ -44,6 +45,7 @@ class Engine:
         self,
         model: Model,
         *,
+        others: Sequence[Model] = (),
         num_threads: int | None = None,
         max_lanes: int = 64,
         kv_budget_mb: int = 2048,
@@ -51,16 +53,18 @@ class Engine:
         max_queue: int = 256,
         prefill_chunk: int = 512,
     ) -> None:
-        """``num_threads``: of torch, in the engine's thread; None or 0 leaves torch's own number."""
+        """``others``: models of the same vocabulary, which branches of guidance may name. ``num_threads``: of torch,
+        in the engine's thread; None or 0 leaves torch's own number."""
         self.model = model
+        self.fleet = Fleet((model, *others))
         self.vocabulary = model.backend.vocabulary
         self.num_threads = num_threads or DEFAULT_NUM_THREADS
         self.store = LogitsStore(store_budget_mb * MB)
         self._meter = Meter()
         self._budget = Budget(max_lanes, kv_budget_mb * MB)
         pace = Pace(prefill_chunk)
-        self._scheduler = Scheduler(model.backend, self._budget, pace)
-        self._worker = Worker(model.backend, self._scheduler, self.store, pace, self._meter)
+        self._scheduler = Scheduler(self.fleet, self._budget, pace)
+        self._worker = Worker(self.fleet, self._scheduler, self.store, pace, self._meter)
         self._guard = Guard(self._worker, self._scheduler)
         self._waiting = Waiting(max_queue)
         self._ages = itertools.count()
@@ -74,10 +78,10 @@ class Engine:
 
     def submit(self, work: Request | Reading) -> Stream:
         """Queue the work and answer at once. PlaygroundError where it can never run, or (503) the queue is full."""
-        check(work, self.model.backend)
+        check(work, self.fleet)
         if isinstance(work, Request):
             work = replace(work, chain=work.chain.bind(self.vocabulary))
-        cost = slot_cost(work, self.model)
+        cost = slot_cost(work, self.fleet)
         refusal = self._budget.refusal(cost, num_first_slots(work), work.priority)
         if refusal is not None:
             raise PlaygroundError(refusal)
@@ -120,14 +124,10 @@ class Engine:
         self, prompt_ids: Sequence[int], negative_ids: Sequence[int] | None = None, session: str = ""
     ) -> tuple[str, str]:
         """Keys of the rows that follow the prompt and the negative (None: the prompt's last token), one batch."""
-        negative = None if negative_ids is None else tuple(negative_ids)
-        step = writing.first_step(
-            self.submit(
-                Request(tuple(prompt_ids), max_tokens=1, negative_ids=negative, both_branches=True, session=session)
-            )
-        )
-        assert step.negative_key is not None
-        return step.row_key, step.negative_key
+        others = () if negative_ids is None else (Branch(tuple(negative_ids)),)
+        request = Request(tuple(prompt_ids), max_tokens=1, others=others, both_branches=True, session=session)
+        step = writing.first_step(self.submit(request))
+        return step.row_key, step.other_keys[0]
 
     def next_logits(self, text: str) -> Tensor:
         """float32[V], nats: the raw row that follows the text."""

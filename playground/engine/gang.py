@@ -1,11 +1,10 @@
-"""Lanes that move together: the prompt's, and the negative's where guidance needs one.
+"""Lanes that move together: the prompt's, and those of the other branches where guidance needs them.
 
 Knows nothing about queues, logits or chains: it keeps what each lane has paid to the model and what it still owes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from playground.models.backend import Chunk
@@ -20,6 +19,8 @@ class Lane:
     wanted: range | None = None
     """Positions in ``token_ids`` whose rows are wanted; None: always the last one."""
     num_paid: int = 0
+    model: int = 0
+    """Which model's backend it lives in."""
 
     @property
     def num_owed(self) -> int:
@@ -57,7 +58,7 @@ class Gang:
         return self.num_owed <= len(self.lanes)
 
     def owe(self, token_id: int) -> None:
-        """The drawn token goes to every lane: the negative branch advances with it too."""
+        """The drawn token goes to every lane: the other branches advance with it too."""
         for lane in self.lanes:
             lane.token_ids.append(token_id)
 
@@ -81,8 +82,3 @@ class Gang:
         """The backend has lost these lanes: everything is owed again, nothing written is lost."""
         for lane in self.lanes:
             lane.num_paid = 0
-
-
-def gang_of(lane_ids: Sequence[int], branches: Sequence[Sequence[int]]) -> Gang:
-    """A gang whose lanes owe their branches from the first token on."""
-    return Gang([Lane(lane_id, list(token_ids)) for lane_id, token_ids in zip(lane_ids, branches, strict=True)])

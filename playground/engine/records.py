@@ -5,13 +5,32 @@ Knows nothing about threads, lanes or models: plain frozen values, safe to keep,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from hashlib import blake2b
 from typing import Any, Literal
 
-from playground.sampling import Chain
+from playground.sampling import Chain, Guidance
 
 Priority = Literal["interactive", "bulk"]
 Reason = Literal["eos", "length", "stop", "cancelled", "error"]
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What one branch of guidance reads before the text that is being written, and with which model."""
+
+    token_ids: tuple[int, ...]
+    model: int = 0
+    """0: the main model; others in the order the engine was given them."""
+    layers: Literal["", "low", "high"] = ""
+    """Which layers' early exit the row comes from; empty: the last layer, as everywhere."""
+
+    @cached_property
+    def name(self) -> str:
+        """Short, and the same for equal branches alone: a row read again for another guidance is found by it."""
+        text = f"{self.model} {self.layers} {self.token_ids}"
+        return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -22,9 +41,9 @@ class Request:
     chain: Chain = field(default_factory=Chain)
     max_tokens: int = 64
     seed: int = 0
-    negative_ids: tuple[int, ...] | None = None
-    """The second branch of guidance; None: the last token of the prompt, as in transformers."""
-    guidance_scale: float = 1.0
+    guidance: Guidance = field(default_factory=Guidance)
+    others: tuple[Branch, ...] = ()
+    """The branches of guidance after the prompt; none: one, the last token of the prompt, as in transformers."""
     num_samples: int = 1
     stop: tuple[str, ...] = ()
     priority: Priority = "interactive"
@@ -33,24 +52,24 @@ class Request:
     keep_rows: bool = True
     """Put each step's logits rows into the store (the newest 16 of a stream stay)."""
     continued_ids: tuple[int, ...] = ()
-    """Tokens already written or forced: they follow the prompt in both branches; the darts go on at their number."""
+    """Tokens already written or forced: they follow the prompt in every branch; the darts go on at their number."""
     both_branches: bool = False
-    """Run the negative branch even at scale 1, because somebody looks at its row."""
+    """Run every branch even where guidance is off, because somebody looks at their rows."""
     first_sample: int = 0
     """The number of the first sample, so that later samples of the same seed have darts of their own."""
 
     @property
-    def negative_prompt_ids(self) -> tuple[int, ...]:
-        """The tokens the negative branch starts from."""
-        return self.prompt_ids[-1:] if self.negative_ids is None else self.negative_ids
+    def other_branches(self) -> tuple[Branch, ...]:
+        """The branches of guidance after the prompt, before ``continued_ids``."""
+        return self.others or (Branch(self.prompt_ids[-1:]),)
 
     @property
-    def branches(self) -> tuple[tuple[int, ...], ...]:
-        """The tokens each lane starts from: the prompt, and the negative where guidance needs it."""
-        prompt = self.prompt_ids + self.continued_ids
-        if self.guidance_scale == 1.0 and not self.both_branches:
+    def branches(self) -> tuple[Branch, ...]:
+        """What each lane starts from: the prompt, and the other branches where somebody needs them."""
+        prompt = Branch(self.prompt_ids + self.continued_ids)
+        if self.guidance.is_off and not self.both_branches:
             return (prompt,)
-        return (prompt, self.negative_prompt_ids + self.continued_ids)
+        return (prompt, *(replace(one, token_ids=one.token_ids + self.continued_ids) for one in self.other_branches))
 
 
 @dataclass(frozen=True)
@@ -60,6 +79,7 @@ class Span:
     token_ids: tuple[int, ...]
     first: int
     keys: tuple[str, ...]
+    model: int = 0
 
     @property
     def wanted(self) -> range:
@@ -80,7 +100,7 @@ class Reading:
 class Step:
     """One drawn token and the scalars that outlive its logits rows.
 
-    *Model* is the prompt branch alone; *base* is after guidance, before the chain (at scale 1 the model itself);
+    *Model* is the prompt branch alone; *base* is after guidance, before the chain (where it is off, the model itself);
     *final* is what the token was drawn from.
     """
 
@@ -103,7 +123,8 @@ class Step:
     """The dart, in [0, 1)."""
     row_key: str
     """Names the prompt branch's row; the row itself may have left the store."""
-    negative_key: str | None = None
+    other_keys: tuple[str, ...] = ()
+    """Those of the other branches, in order; none where guidance was off."""
     memory: tuple[Any, ...] = ()
     """What the chain's stateful stages remembered when this token was drawn, one value a stage."""
     end: Reason | None = None

@@ -5,17 +5,17 @@ Knows nothing about logits, chains or threads: the engine thread alone calls it.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from playground.engine.budget import Budget, num_first_slots
-from playground.engine.gang import Gang, Lane, gang_of
+from playground.engine.fleet import Fleet
+from playground.engine.gang import Gang, Lane
 from playground.engine.job import Job, Sample
 from playground.engine.pace import Pace, shares
 from playground.engine.records import Reading, Request
 from playground.engine.waiting import Waiting
-from playground.models.backend import Backend, Chunk
+from playground.models.backend import Chunk
 
 LONG_TOKENS, LONG_RATIO = 2048, 8
 """A text is far longer than most from this length on, and if it is so many times the median of those who write."""
@@ -39,12 +39,11 @@ class Payment(NamedTuple):
 class Scheduler:
     """The running jobs and their lanes."""
 
-    def __init__(self, backend: Backend, budget: Budget, pace: Pace) -> None:
+    def __init__(self, fleet: Fleet, budget: Budget, pace: Pace) -> None:
         self.running: list[Job] = []
-        self._backend = backend
+        self._fleet = fleet
         self._budget = budget
         self._pace = pace
-        self._lane_ids = itertools.count()
         self._num_plans = 0
 
     def admit(self, waiting: Waiting) -> None:
@@ -134,10 +133,12 @@ class Scheduler:
     def _start(self, job: Job, num_slots: int) -> None:
         self._hold(job, num_slots)
         if isinstance(job.work, Reading):
-            lanes = [Lane(next(self._lane_ids), list(span.token_ids), span.wanted) for span in job.work.spans]
-            job.root = Gang(lanes)
+            spans = job.work.spans
+            lanes = [Lane(self._fleet.new_lane(span.model), list(span.token_ids), span.wanted) for span in spans]
         else:
-            job.root = gang_of([next(self._lane_ids) for _ in job.work.branches], job.work.branches)
+            branches = job.work.branches
+            lanes = [Lane(self._fleet.new_lane(one.model), list(one.token_ids), model=one.model) for one in branches]
+        job.root = Gang(lanes)
         job.stream.position = 0
         self.running.append(job)
 
@@ -151,16 +152,19 @@ class Scheduler:
         job.num_slots = num_slots
 
     def _fork(self, root: Gang) -> Gang:
-        lanes = [Lane(next(self._lane_ids), list(lane.token_ids), num_paid=lane.num_paid) for lane in root.lanes]
+        lanes = [
+            Lane(self._fleet.new_lane(lane.model), list(lane.token_ids), num_paid=lane.num_paid, model=lane.model)
+            for lane in root.lanes
+        ]
         for source, target in zip(root.lanes, lanes, strict=True):
-            self._backend.fork(source.id, target.id)
+            self._fleet.fork(source.id, target.id)
         return Gang(lanes)
 
     def _release(self, gang: Gang) -> None:
         for lane in gang.lanes:
-            self._backend.release(lane.id)
+            self._fleet.release(lane.id)
 
     def _room(self, request: Request) -> int:
         """Tokens a sample may write. The last one is never fed back, hence the one more than the context holds."""
-        longest = max(map(len, request.branches))
-        return min(request.max_tokens, self._backend.max_context - longest + 1)
+        left = (self._fleet.max_context(one.model) - len(one.token_ids) + 1 for one in request.branches)
+        return min(request.max_tokens, *left)

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from playground.engine.decide import Ask, Decision, decide
+from playground.engine.fleet import Fleet
 from playground.engine.job import Job, Sample
 from playground.engine.meter import Meter, StepTimes
 from playground.engine.pace import Pace
 from playground.engine.records import Done, Reading, Reason, Request, Step
-from playground.engine.refilling import negative_key
+from playground.engine.refilling import branch_key
 from playground.engine.scheduler import Payment, Scheduler
 from playground.engine.store import LogitsStore
 from playground.errors import PlaygroundError
-from playground.models.backend import Backend
 from playground.sampling.draw import uniform
 
 log = logging.getLogger(__name__)
@@ -50,8 +50,8 @@ class Ready:
 class Worker:
     """Turns plans into Steps."""
 
-    def __init__(self, backend: Backend, scheduler: Scheduler, store: LogitsStore, pace: Pace, meter: Meter) -> None:
-        self._backend = backend
+    def __init__(self, fleet: Fleet, scheduler: Scheduler, store: LogitsStore, pace: Pace, meter: Meter) -> None:
+        self._fleet = fleet
         self._scheduler = scheduler
         self._store = store
         self._pace = pace
@@ -76,7 +76,7 @@ class Worker:
         chunks = [chunk for payment in plan for chunk in payment.chunks]
         if not chunks:
             return None
-        logits = self._backend.forward(chunks)
+        logits = self._fleet.forward(chunks)
         if logits.is_cuda:
             torch.cuda.synchronize(logits.device)  # or the clock would show the launch, not the work
         return logits
@@ -115,7 +115,8 @@ class Worker:
         asks = [
             Ask(
                 one.request.chain,
-                one.request.guidance_scale,
+                one.request.guidance,
+                one.index,
                 uniform(one.request.seed, one.sample.number, one.index),
                 one.sample.history,
                 len(one.request.prompt_ids),
@@ -123,9 +124,7 @@ class Worker:
             )
             for one in ready
         ]
-        model = torch.stack([one.rows[0] for one in ready])
-        guided = [one.rows[1] for one in ready if one.request.guidance_scale != 1.0]
-        return decide(asks, model, torch.stack(guided) if guided else model[:0])
+        return decide(asks, torch.stack([one.rows[0] for one in ready]), [one.rows[1:] for one in ready])
 
     def _deliver(self, one: Ready, decision: Decision | Exception, anyone_waiting: bool) -> None:
         """Write the token down, tell the reader, and free what has ended."""
@@ -139,7 +138,7 @@ class Worker:
         sample.write(decision.token_id)
         sample.memory = decision.memory
         if one.request.keep_rows:
-            keys = [key for key in (step.row_key, step.negative_key) if key is not None]
+            keys = (step.row_key, *step.other_keys)
             rows = {key: row.clone() for key, row in zip(keys, one.rows, strict=True)}
             self._store.put(rows, one.request.session, line=job.stream.id)
         job.stream.put(step)
@@ -151,9 +150,9 @@ class Worker:
     def _step(self, one: Ready, decision: Decision) -> Step:
         request, sample = one.request, one.sample
         token_id = decision.token_id
-        is_eos = token_id in self._backend.vocabulary.eos_ids and not request.ignore_eos
+        is_eos = token_id in self._fleet.vocabulary.eos_ids and not request.ignore_eos
         is_last = is_eos or sample.num_written + 1 >= sample.room
-        text = sample.text.add(self._backend.vocabulary.piece(token_id), is_last)
+        text = sample.text.add(self._fleet.vocabulary.piece(token_id), is_last)
         end: Reason | None = "stop" if sample.text.stopped else "eos" if is_eos else "length" if is_last else None
         key = f"{one.job.stream.id}-{sample.number}-{one.index}"
         return Step(
@@ -168,14 +167,15 @@ class Worker:
             surprisal_bits=decision.surprisal_bits,
             uniform=uniform(request.seed, sample.number, one.index),
             row_key=key,
-            negative_key=negative_key(key) if len(one.rows) > 1 else None,
+            other_keys=tuple(branch_key(key, branch) for branch in request.other_branches[: len(one.rows) - 1]),
             memory=sample.memory,
             end=end,
         )
 
     def _why(self, one: Ready, end: Reason) -> str:
         if end == "length" and one.sample.room < one.request.max_tokens:
-            return f"The model's context of {self._backend.max_context:,} tokens is full."
+            longest = min(self._fleet.max_context(branch.model) for branch in one.request.branches)
+            return f"The model's context of {longest:,} tokens is full."
         return ""
 
     def end(self, job: Job, done: Done) -> None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from playground.engine.records import Done, Priority, Request, Step
+from playground.engine.records import Branch, Done, Priority, Request, Step
 from playground.engine.stream import Stream
 from playground.errors import PlaygroundError
 from playground.models.backend import Message, Model
-from playground.sampling import Chain
+from playground.sampling import Chain, Guidance, cfg
 
 
 def request_for(
@@ -22,6 +22,7 @@ def request_for(
     max_tokens: int = 64,
     seed: int = 0,
     guidance_scale: float = 1.0,
+    guidance: Guidance | None = None,
     negative_prompt: str | None = None,
     chat: bool = False,
     system: str | None = None,
@@ -35,7 +36,10 @@ def request_for(
 
     The negative branch starts from ``negative_prompt``; in a chat from the same conversation with the user text
     (``negative_prompt``) or the system text (``negative_system``) replaced. Neither given: the last prompt token.
+    ``guidance`` in place of ``guidance_scale`` says more: a mask, a gate, a schedule.
     """
+    if guidance is not None and guidance_scale != 1.0:
+        raise PlaygroundError("Give guidance or guidance_scale, not both.")
     if chat:
         prompt_ids = chat_ids(model, prompt, system)
         negative_ids = _negative_chat_ids(model, prompt, system, negative_prompt, negative_system)
@@ -47,8 +51,8 @@ def request_for(
         chain=Chain() if chain is None else chain,
         max_tokens=max_tokens,
         seed=seed,
-        negative_ids=negative_ids,
-        guidance_scale=guidance_scale,
+        guidance=cfg(guidance_scale) if guidance is None else guidance,
+        others=() if negative_ids is None else (Branch(negative_ids),),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         ignore_eos=ignore_eos,
         priority=priority,

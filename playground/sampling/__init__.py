@@ -8,7 +8,8 @@ from playground.sampling.batch import BatchPlan, stack
 from playground.sampling.chain import Chain
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
-from playground.sampling.guidance import Guidance, guide
+from playground.sampling.guidance import Gate, Guidance, Schedule, cfg
+from playground.sampling.mixing import Moment, guide, mix, moment
 from playground.sampling.param import Param
 from playground.sampling.registry import SAMPLERS
 from playground.sampling.sampler import Demo, Example, Sampler
@@ -25,14 +26,20 @@ __all__ = [
     "Cut",
     "Demo",
     "Example",
+    "Gate",
     "Guidance",
+    "Moment",
     "Param",
     "Sampler",
+    "Schedule",
     "StageTrace",
     "Trace",
+    "cfg",
     "draw",
     "guide",
     "metrics",
+    "mix",
+    "moment",
     "orders",
     "stack",
     "usable_rows",

@@ -27,6 +27,13 @@ def kl_bits(probs: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
     return terms.sum(-1).clamp(min=0.0) / math.log(2)
 
 
+def js_bits(probs: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Jensen-Shannon divergence, bits: 0 where both agree, 1 where they share no token."""
+    probs, other = probs.double(), other.double()
+    apart = entropy_bits((probs + other) / 2) - (entropy_bits(probs) + entropy_bits(other)) / 2
+    return apart.clamp(0.0, 1.0)
+
+
 def tvd(probs: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Total variation distance, 0 to 1: the largest difference in probability that any event can have."""
     return (probs.double() - other.double()).abs().sum(-1) / 2

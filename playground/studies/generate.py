@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from playground.engine import Done, Engine, Request, Step, Stream
+from playground.engine import Branch, Done, Engine, Request, Step, Stream, branch_key
 from playground.errors import PlaygroundError
 from playground.models import Vocabulary
 from playground.sampling import draw
@@ -68,13 +68,12 @@ class Generation:
             raise PlaygroundError(f"This text has no step {index}.", status=404)
         chosen = self.steps[index].token_id if index < len(self.steps) else None
         row_key = self.steps[index].row_key if index < len(self.steps) else f"{self.id}-end-{index}"
-        negative_key = self.steps[index].negative_key if index < len(self.steps) else None
         return Place(
             f"{self.id}.{index}",
             self.request.prompt_ids,
             row_key,
             self.encoded.negative_ids,
-            negative_key or f"{row_key}-negative",
+            branch_key(row_key, Branch(self.encoded.negative_ids)),
             self.encoded.negative_label,
             self.encoded.negative_is_text,
             tuple(step.token_id for step in self.steps[:index]),
@@ -114,7 +113,7 @@ def forced_step(place: Place, token_id: int, rows: StepRows) -> Step:
         surprisal_bits=-math.log2(p),
         uniform=draw.uniform(rows.seed, 0, rows.step, draw.Purpose.DRAW),
         row_key=place.row_key,
-        negative_key=place.negative_key,
+        other_keys=(place.negative_key,) if place.negative_key else (),
     )
 
 

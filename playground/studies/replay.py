@@ -11,7 +11,7 @@ from typing import TypedDict
 import torch
 
 from playground.engine import Reading, Span
-from playground.sampling import draw, guide
+from playground.sampling import cfg, draw, guide
 from playground.studies.generate import Generation
 from playground.studies.inspect import Inspector, run
 from playground.studies.rows import Knobs
@@ -34,7 +34,7 @@ async def replay(inspector: Inspector, generation: Generation, knobs: Knobs, ses
     """The first divergence under ``knobs``, by teacher forcing along the text as it stands."""
     answer = ReplayView(generation=generation.id, index=None, text="", num_checked=len(generation.steps))
     request = generation.request
-    if knobs.strip.chain == request.chain and knobs.scale == request.guidance_scale:
+    if knobs.strip.chain == request.chain and cfg(knobs.scale) == request.guidance:
         return answer
     start, steps = 0, len(generation.steps)
     for window in WINDOWS:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.charts import rank_plot, scale_plot, timeline
-from playground.engine import EngineHost, Request, Step
+from playground.engine import Branch, EngineHost, Request, Step
 from playground.errors import PlaygroundError
-from playground.sampling import orders
+from playground.sampling import cfg, orders
 from playground.settings import Settings
 from playground.studies import prompts
 from playground.studies.first_view import PROMPT
@@ -148,8 +148,8 @@ class Desk:
             knobs.strip.chain,
             length,
             seed,
-            encoded.negative_ids,
-            knobs.scale,
+            cfg(knobs.scale),
+            (Branch(encoded.negative_ids),),
             stop=stop,
             session=session.token,
             continued_ids=tuple(step.token_id for step in kept),

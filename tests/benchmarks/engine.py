@@ -20,7 +20,7 @@ import torch  # noqa: E402
 
 from playground.engine import Engine, Request, Step, Stream  # noqa: E402
 from playground.models import Chunk, Model, load_model  # noqa: E402
-from playground.sampling import Chain  # noqa: E402
+from playground.sampling import Chain, cfg  # noqa: E402
 
 NUM_USERS = 16
 NUM_SHORT = 15
@@ -165,7 +165,7 @@ def transformers_loop(model: Model, num_tokens: int) -> None:
 def write(engine: Engine, asked: Sequence[tuple[int, ...]], num_tokens: int, scale: float = 1.0) -> None:
     """All requests at once, each to its full length."""
     requests = [
-        Request(token_ids, PAGE_CHAIN, num_tokens, seed, None, scale, ignore_eos=True)
+        Request(token_ids, PAGE_CHAIN, num_tokens, seed, cfg(scale), ignore_eos=True)
         for seed, token_ids in enumerate(asked)
     ]
     streams = [engine.submit(request) for request in requests]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from playground.engine import Engine, Request, Step
 from playground.models.backend import Chunk
-from playground.sampling import Chain
+from playground.sampling import Chain, cfg
 from tests.engine.wrappers import Broken, Gate, Wrapper, chain, finished, out_of_memory, run, toy
 
 HOT = chain(temperature=1.5)
@@ -22,8 +22,8 @@ def test_a_stage_that_raises_ends_only_its_own_stream(scale: float) -> None:
     backend = Wrapper(gate)
     model = toy(backend)
     with Engine(model) as engine:
-        good = [Request((5, n), HOT, 30, seed=n, guidance_scale=scale, ignore_eos=True) for n in range(6)]
-        bad = Request((1, 2), Chain((Broken(),)), 30, guidance_scale=scale, ignore_eos=True)
+        good = [Request((5, n), HOT, 30, seed=n, guidance=cfg(scale), ignore_eos=True) for n in range(6)]
+        bad = Request((1, 2), Chain((Broken(),)), 30, guidance=cfg(scale), ignore_eos=True)
         streams = [engine.submit(request) for request in (*good[:3], bad, *good[3:])]
         gate.open.set()
         answers = [finished(stream) for stream in streams]
@@ -68,7 +68,7 @@ def test_out_of_memory_ends_the_youngest_and_the_rest_write_on_unchanged() -> No
     gate = Gate()
     backend = Wrapper(gate)
     with Engine(toy(backend)) as engine:
-        requests = [Request((5, n), HOT, 12, seed=n, guidance_scale=1.5, ignore_eos=True) for n in range(4)]
+        requests = [Request((5, n), HOT, 12, seed=n, guidance=cfg(1.5), ignore_eos=True) for n in range(4)]
         streams = [engine.submit(request) for request in requests]
         backend.before = scarce
         gate.open.set()

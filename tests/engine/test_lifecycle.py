@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from playground.engine import Done, Engine, Reading, Request, Span, Step
+from playground.engine import Branch, Done, Engine, Reading, Request, Span, Step
 from playground.errors import PlaygroundError
 from playground.models import Model
+from playground.sampling import Guidance, cfg
 from tests.engine.wrappers import GREEDY, WAIT_S, Gate, Wrapper, chain, finished, ids, run, toy, until
 
 HOT = chain(temperature=1.5)
@@ -84,7 +85,7 @@ def test_cancelled_while_it_waits() -> None:
 
 def test_cancelled_while_it_writes(model: Model, backend: Wrapper) -> None:
     with Engine(model) as engine:
-        stream = engine.submit(Request((1, 2), HOT, max_tokens=1500, guidance_scale=2.0, ignore_eos=True))
+        stream = engine.submit(Request((1, 2), HOT, max_tokens=1500, guidance=cfg(2.0), ignore_eos=True))
         assert isinstance(next(iter(stream)), Step)
         stream.cancel()
         assert stream.done == Done("cancelled"), "at once, not after the next step"
@@ -182,7 +183,7 @@ def test_a_reader_that_goes_away_asynchronously_leaves_the_engine_alone(model: M
 
 def test_a_text_is_continued_with_the_same_darts(model: Model) -> None:
     for scale in (1.0, 1.7):
-        request = Request(ids(model, "The old"), HOT, max_tokens=20, seed=4, guidance_scale=scale, ignore_eos=True)
+        request = Request(ids(model, "The old"), HOT, max_tokens=20, seed=4, guidance=cfg(scale), ignore_eos=True)
         with Engine(model) as engine:
             whole, _ = run(engine, request)
             start = tuple(step.token_id for step in whole[:8])
@@ -194,8 +195,8 @@ def test_a_text_is_continued_with_the_same_darts(model: Model) -> None:
     ("work", "says"),
     [
         (Request(()), "empty"),
-        (Request((1,), negative_ids=(), guidance_scale=2.0), "negative"),
-        (Request((1,), guidance_scale=float("nan")), "scale"),
+        (Request((1,), others=(Branch(()),), guidance=cfg(2.0)), "negative"),
+        (Request((1,), guidance=Guidance((1.0, 0.5, -0.5))), "weights"),
         (Request((1,), max_tokens=0), "max_tokens"),
         (Request((1,), max_tokens=2.5), "max_tokens"),  # type: ignore[arg-type]
         (Request((1,), num_samples=0), "num_samples"),
@@ -203,7 +204,7 @@ def test_a_text_is_continued_with_the_same_darts(model: Model) -> None:
         (Request((-1,)), "token id"),
         (Request((10**6,)), "token id"),
         (Request((1,) * 3000), "2,048"),
-        (Request((1,), negative_ids=(1,) * 3000, guidance_scale=2.0), "2,048"),
+        (Request((1,), others=(Branch((1,) * 3000),), guidance=cfg(2.0)), "2,048"),
         (Request((1,), stop=("",)), "stop"),
         (Request((1,), priority="urgent"), "priority"),  # type: ignore[arg-type]
         (Reading(()), "nothing"),

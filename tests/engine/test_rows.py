@@ -14,7 +14,7 @@ from playground.engine.store import NUM_NEWEST, LogitsStore
 from playground.errors import PlaygroundError
 from playground.models import Model
 from playground.models.backend import Chunk
-from playground.sampling import Chain, guide
+from playground.sampling import Chain, cfg, guide
 from playground.sampling.draw import draw, uniform
 from playground.sampling.metrics import entropy_bits
 from tests.engine.wrappers import Wrapper, chain, finished, ids, run, toy
@@ -37,8 +37,8 @@ def replay(engine: Engine, request: Request, steps: list[Step], place: int) -> S
     step = steps[place]
     model = row_of(engine, step.row_key)[None]
     base = model
-    if step.negative_key is not None:
-        base = guide(model, row_of(engine, step.negative_key)[None], request.guidance_scale)
+    if step.other_keys:
+        base = guide(model, row_of(engine, step.other_keys[0])[None], request.guidance.weights[0])
     history = request.prompt_ids + tuple(step.token_id for step in steps[:place])
     final = request.chain.apply(base, [history], len(request.prompt_ids), [step.memory])
     token_id = int(draw(final, torch.tensor([step.uniform], dtype=torch.float64)))
@@ -56,7 +56,7 @@ def replay(engine: Engine, request: Request, steps: list[Step], place: int) -> S
 @pytest.mark.parametrize("scale", [1.0, 1.5, -0.5])
 @pytest.mark.parametrize("number", range(len(CHAINS)))
 def test_a_step_replays(model: Model, number: int, scale: float) -> None:
-    request = Request(ids(model, "The old house"), CHAINS[number], 12, number, None, scale, ignore_eos=True)
+    request = Request(ids(model, "The old house"), CHAINS[number], 12, number, cfg(scale), ignore_eos=True)
     with Engine(model) as engine:
         steps, _ = run(engine, request)
         for place in range(len(steps)):
@@ -66,7 +66,7 @@ def test_a_step_replays(model: Model, number: int, scale: float) -> None:
 @pytest.mark.model
 @pytest.mark.parametrize("scale", [1.0, 1.5])
 def test_a_step_of_the_real_model_replays(placed_model: Model, scale: float) -> None:
-    request = Request(ids(placed_model, "The capital of France is"), CHAINS[3], 5, 1, None, scale)
+    request = Request(ids(placed_model, "The capital of France is"), CHAINS[3], 5, 1, cfg(scale))
     with Engine(placed_model) as engine:
         steps, _ = run(engine, request)
         for place in range(len(steps)):
@@ -91,7 +91,7 @@ def alone(model: Model, token_ids: tuple[int, ...]) -> Tensor:
 
 def test_the_newest_rows_of_a_stream_stay_and_those_looked_at(model: Model) -> None:
     with Engine(model) as engine:
-        stream = engine.submit(Request((1, 2), Chain(), 60, guidance_scale=1.5, ignore_eos=True))
+        stream = engine.submit(Request((1, 2), Chain(), 60, guidance=cfg(1.5), ignore_eos=True))
         first = next(iter(stream))
         assert isinstance(first, Step)
         engine.row(first.row_key)  # somebody looks at it
@@ -99,8 +99,8 @@ def test_the_newest_rows_of_a_stream_stay_and_those_looked_at(model: Model) -> N
         assert len(steps) == 60
         kept = [step.index for step in steps if engine.store.get(step.row_key) is not None]
         assert kept == [0, *range(60 - NUM_NEWEST, 60)]
-        assert engine.store.get(steps[0].negative_key or "") is None, "only the row that was looked at"
-        assert all(engine.store.get(step.negative_key or "") is not None for step in steps[-NUM_NEWEST:])
+        assert engine.store.get(steps[0].other_keys[0]) is None, "only the row that was looked at"
+        assert all(engine.store.get(step.other_keys[0]) is not None for step in steps[-NUM_NEWEST:])
 
 
 def test_rows_are_copies_of_their_own() -> None:
@@ -153,7 +153,7 @@ def test_the_store_keeps_to_its_budget_and_forgets_what_was_used_longest_ago() -
 
 
 def test_rows_that_have_left_are_read_again_by_one_pass(model: Model, backend: Wrapper) -> None:
-    request = Request(ids(model, "The old house"), CHAINS[3], 60, 1, None, 1.5, ignore_eos=True, session="me")
+    request = Request(ids(model, "The old house"), CHAINS[3], 60, 1, cfg(1.5), ignore_eos=True, session="me")
     with Engine(model) as engine:
         steps, _ = run(engine, request)
         with pytest.raises(PlaygroundError, match="refill"):
@@ -178,7 +178,7 @@ def test_a_step_written_at_scale_one_gets_its_negative_row_later(model: Model) -
     request = Request(ids(model, "The old house"), Chain(), 6, ignore_eos=True)
     with Engine(model) as engine:
         steps, _ = run(engine, request)
-        reading = around(request, steps, 2, negative=True)
+        reading = around(request, steps, 2, every_branch=True)
         engine.submit(reading).result()
         written = tuple(step.token_id for step in steps[:2])
         assert torch.equal(row_of(engine, reading.spans[1].keys[2]), alone(model, request.prompt_ids[-1:] + written))

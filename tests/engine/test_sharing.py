@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.engine import Engine, Request, Step
+from playground.engine import Branch, Engine, Request, Step
 from playground.engine.pace import MIN_TOKENS, Pace, shares
 from playground.errors import PlaygroundError
 from playground.models import Model
+from playground.sampling import cfg
 from tests.engine.wrappers import WAIT_S, Gate, Wrapper, chain, finished, run, toy, until
 
 HOT = chain(temperature=1.5)
@@ -21,7 +22,7 @@ HOT = chain(temperature=1.5)
 
 def test_guidance_is_two_rows_of_one_forward(model: Model, backend: Wrapper) -> None:
     with Engine(model) as engine:
-        run(engine, Request((1, 2, 3), HOT, max_tokens=10, guidance_scale=1.5, ignore_eos=True))
+        run(engine, Request((1, 2, 3), HOT, max_tokens=10, guidance=cfg(1.5), ignore_eos=True))
     assert len(backend.calls) == 10, "one forward a token, the prompt's included"
     assert all(len(call) == 2 for call in backend.calls)
     assert [len(chunk.token_ids) for chunk in backend.calls[0]] == [3, 1], "by default the last prompt token"
@@ -29,14 +30,14 @@ def test_guidance_is_two_rows_of_one_forward(model: Model, backend: Wrapper) -> 
 
 def test_scale_one_skips_the_second_branch(model: Model, backend: Wrapper) -> None:
     with Engine(model) as engine:
-        steps, _ = run(engine, Request((1, 2, 3), HOT, max_tokens=5, negative_ids=(4,), ignore_eos=True))
+        steps, _ = run(engine, Request((1, 2, 3), HOT, max_tokens=5, others=(Branch((4,)),), ignore_eos=True))
     assert all(len(call) == 1 for call in backend.calls)
-    assert all(step.negative_key is None for step in steps)
+    assert all(step.other_keys == () for step in steps)
 
 
 def test_the_branches_of_a_long_prompt_arrive_together(model: Model, backend: Wrapper) -> None:
     with Engine(model, prefill_chunk=16) as engine:
-        run(engine, Request((1,) * 100, HOT, max_tokens=3, guidance_scale=2.0, ignore_eos=True))
+        run(engine, Request((1,) * 100, HOT, max_tokens=3, guidance=cfg(2.0), ignore_eos=True))
     wanting = [call for call in backend.calls if any(len(chunk.rows) for chunk in call)]
     assert len(wanting) == 3 and all(sum(len(chunk.rows) for chunk in call) == 2 for call in wanting)
     assert max(sum(len(chunk.token_ids) for chunk in call) for call in backend.calls) <= 16
@@ -44,7 +45,7 @@ def test_the_branches_of_a_long_prompt_arrive_together(model: Model, backend: Wr
 
 
 def test_samples_share_one_prefill(model: Model, backend: Wrapper) -> None:
-    request = Request((1,) * 200, HOT, max_tokens=5, num_samples=8, guidance_scale=1.5, ignore_eos=True)
+    request = Request((1,) * 200, HOT, max_tokens=5, num_samples=8, guidance=cfg(1.5), ignore_eos=True)
     with Engine(model) as engine:
         steps, _ = run(engine, request)
         assert backend.num_tokens == 200 + 1 + 8 * 2 * 4
@@ -57,7 +58,7 @@ def test_samples_share_one_prefill(model: Model, backend: Wrapper) -> None:
 
 def test_more_samples_than_lanes_run_in_turns(model: Model, backend: Wrapper) -> None:
     with Engine(model, max_lanes=4) as engine:
-        request = Request((1, 2, 3), HOT, max_tokens=4, num_samples=30, guidance_scale=1.5, ignore_eos=True)
+        request = Request((1, 2, 3), HOT, max_tokens=4, num_samples=30, guidance=cfg(1.5), ignore_eos=True)
         steps, _ = run(engine, request)
         assert engine.status()["num_lanes_used"] == 0
     assert sorted((step.sample, step.index) for step in steps) == [(n, i) for n in range(30) for i in range(4)]
@@ -170,7 +171,7 @@ def test_what_does_not_fit_waits_and_what_can_never_fit_is_refused() -> None:
         with pytest.raises(PlaygroundError, match="MB"):
             engine.submit(Request((1,) * 10, HOT, max_tokens=large))
         with pytest.raises(PlaygroundError, match="MB"):
-            engine.submit(Request((1,) * 10, HOT, max_tokens=int(large * 0.6), guidance_scale=2.0))
+            engine.submit(Request((1,) * 10, HOT, max_tokens=int(large * 0.6), guidance=cfg(2.0)))
         first.cancel()
         gate.open.set()
         assert len(finished(small)[0]) == 1 and second.position == 0
@@ -181,9 +182,9 @@ def test_what_does_not_fit_waits_and_what_can_never_fit_is_refused() -> None:
 def test_a_request_of_more_lanes_than_there_are_is_refused(model: Model) -> None:
     with Engine(model, max_lanes=2) as engine:
         with pytest.raises(PlaygroundError, match="lanes"):
-            engine.submit(Request((1,), num_samples=2, guidance_scale=2.0))
+            engine.submit(Request((1,), num_samples=2, guidance=cfg(2.0)))
         with pytest.raises(PlaygroundError, match="lanes"):
-            engine.submit(Request((1,), guidance_scale=2.0, priority="bulk"))
+            engine.submit(Request((1,), guidance=cfg(2.0), priority="bulk"))
 
 
 def test_a_long_prompt_gets_the_small_share_beside_many_writers() -> None:

@@ -11,7 +11,7 @@ from playground.engine import Engine, Request, chat_ids, request_for
 from playground.errors import PlaygroundError
 from playground.models import Model
 from playground.models.backend import Message
-from playground.sampling import Chain
+from playground.sampling import Chain, cfg
 from tests.engine.wrappers import GREEDY, Broken, Wrapper, chain, ids, run, toy, until
 
 
@@ -19,7 +19,7 @@ def test_generate_gives_the_steps_of_the_request(model: Model) -> None:
     with Engine(model, num_threads=1) as engine:
         options = {"chain": chain(temperature=1.5), "max_tokens": 12, "seed": 7, "guidance_scale": 1.5}
         steps = list(engine.generate("Once upon", **options))
-        expected, _ = run(engine, Request(ids(model, "Once upon"), chain(temperature=1.5), 12, 7, None, 1.5))
+        expected, _ = run(engine, Request(ids(model, "Once upon"), chain(temperature=1.5), 12, 7, cfg(1.5)))
         assert [step.token_id for step in steps] == [step.token_id for step in expected]
         assert engine.complete("Once upon", **options) == "".join(step.text for step in steps)
         assert engine.num_threads == 1
@@ -35,10 +35,10 @@ def test_chat_fills_the_template_on_both_branches(model: Model) -> None:
     assert model.chat is not None
     request = request_for(model, "Hi", chat=True, system="Be kind", negative_system="Be rude", guidance_scale=2.0)
     assert request.prompt_ids == tuple(model.chat.encode([Message("system", "Be kind"), Message("user", "Hi")]))
-    assert request.negative_ids == tuple(model.chat.encode([Message("system", "Be rude"), Message("user", "Hi")]))
+    assert request.others[0].token_ids == tuple(model.chat.encode([Message("system", "Be rude"), Message("user", "Hi")]))
     user = request_for(model, "Hi", chat=True, negative_prompt="Bye", guidance_scale=2.0)
-    assert user.prompt_ids == chat_ids(model, "Hi") and user.negative_ids == chat_ids(model, "Bye")
-    assert request_for(model, "Hi", chat=True, guidance_scale=2.0).negative_ids is None
+    assert user.prompt_ids == chat_ids(model, "Hi") and user.others[0].token_ids == chat_ids(model, "Bye")
+    assert request_for(model, "Hi", chat=True, guidance_scale=2.0).others == ()
 
 
 def test_a_base_model_says_that_it_cannot_chat(model: Model) -> None:
@@ -73,7 +73,7 @@ def test_the_status_says_what_goes_on(model: Model) -> None:
     with Engine(model) as engine:
         assert engine.guidance_cost_ms is None
         run(engine, Request((1,), Chain(), 20, ignore_eos=True))
-        run(engine, Request((1,), Chain(), 20, guidance_scale=2.0, ignore_eos=True))
+        run(engine, Request((1,), Chain(), 20, guidance=cfg(2.0), ignore_eos=True))
         status = engine.status()
         assert status["tokens_per_s"] > 0 and set(status["step_ms"]) == {"forward", "chain", "transfer"}
         assert all(part > 0 for part in status["step_ms"].values())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from playground.engine import Engine, Request, Step
+from playground.engine import Branch, Engine, Request, Step
 from playground.models import Model
-from playground.sampling import Chain, draw, guide
+from playground.sampling import Chain, cfg, draw, guide
 from tests.engine.wrappers import chain, finished, ids, run
 
 CHAINS = [
@@ -39,8 +39,8 @@ def requests(model: Model, max_tokens: int) -> list[Request]:
             chain=CHAINS[(3 * n + 1) % len(CHAINS)],
             max_tokens=max_tokens - n % 4,
             seed=n,
-            negative_ids=ids(model, PROMPTS[(n + 2) % len(PROMPTS)]) if n % 3 == 0 else None,
-            guidance_scale=SCALES[n % len(SCALES)],
+            others=(Branch(ids(model, PROMPTS[(n + 2) % len(PROMPTS)])),) if n % 3 == 0 else (),
+            guidance=cfg(SCALES[n % len(SCALES)]),
             ignore_eos=True,
         )
         for n in range(32)
@@ -87,7 +87,7 @@ def assert_a_hair_apart(engine: Engine, asked: Request, together: list[Step], al
     for one, other in zip(*rows, strict=True):
         assert (one - other).abs().max() <= 1e-4
     prompt, *negative = rows[0]
-    base = guide(prompt, negative[0], asked.guidance_scale) if negative else prompt
+    base = guide(prompt, negative[0], asked.guidance.weights[0]) if negative else prompt
     history = torch.tensor([*asked.prompt_ids, *(step.token_id for step in together[:place])])
     final = asked.chain.apply(base, history[None], len(asked.prompt_ids))
     start, width = draw.place(final, torch.tensor([a.token_id]))
@@ -96,7 +96,7 @@ def assert_a_hair_apart(engine: Engine, asked: Request, together: list[Step], al
 
 def rows_of(engine: Engine, step: Step) -> list[torch.Tensor]:
     """float32[1,V] of each branch of a step, from the store."""
-    keys = [key for key in (step.row_key, step.negative_key) if key is not None]
+    keys = [step.row_key, *step.other_keys]
     return [torch.frombuffer(bytearray(engine.row(key)), dtype=torch.float32)[None] for key in keys]
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.errors import PlaygroundError
-from playground.sampling import Chain, Guidance, guide
+from playground.sampling import Chain, Guidance, cfg, guide, mix
 from playground.sampling.softmax import log_softmax, softmax
 
 from .strategies import rows
@@ -100,12 +100,12 @@ def test_inputs_are_left_alone():
 
 @pytest.mark.parametrize("scale", [math.nan, math.inf, "2", True, None, 1e9])
 def test_bad_scales_are_explained(scale):
-    for use in (Guidance, lambda bad: guide(COND, NEGATIVE, bad)):
+    for use in (cfg, lambda bad: guide(COND, NEGATIVE, bad)):
         with pytest.raises(PlaygroundError, match=r"scale must be a number from -1000 to 1000"):
             use(scale)
 
 
 def test_guidance_is_a_value():
-    assert Guidance(2) == Guidance(2.0) and hash(Guidance(2)) == hash(Guidance(2.0))
-    assert Guidance().is_off and sum(Guidance(3.5).weights) == 1
-    assert torch.equal(Guidance(2).apply(COND, NEGATIVE), guide(COND, NEGATIVE, 2.0))
+    assert cfg(2) == cfg(2.0) and hash(cfg(2)) == hash(cfg(2.0))
+    assert Guidance().is_off and cfg(1).is_off and cfg(3.5).sum_of_weights == 1
+    assert torch.equal(mix([cfg(2)] * 4, [0] * 4, COND, list(NEGATIVE[:, None])), guide(COND, NEGATIVE, 2.0))

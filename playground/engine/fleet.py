@@ -1,0 +1,92 @@
+"""The backends behind one engine, told and asked as one: a lane's number says which of them it lives in.
+
+Knows nothing about requests or threads. With a single model it adds nothing to what that model's backend does.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from playground.errors import PlaygroundError
+from playground.models.backend import Chunk, Model, Vocabulary
+
+MAX_MODELS = 3
+"""A base model, and for proxy tuning a small tuned and a small untuned one."""
+
+
+class Fleet:
+    """One main model and those that serve as other branches of guidance; all share one vocabulary."""
+
+    def __init__(self, models: Sequence[Model]) -> None:
+        if not 1 <= len(models) <= MAX_MODELS:
+            raise PlaygroundError(f"An engine takes 1 to {MAX_MODELS} models; got {len(models)}.")
+        for other in models[1:]:
+            check_same_vocabulary(models[0], other)
+        self.models = tuple(models)
+        self.backends = tuple(model.backend for model in models)
+        self.vocabulary = self.backends[0].vocabulary
+        self._numbers = itertools.count()
+
+    def new_lane(self, model: int = 0) -> int:
+        """A lane number never used before, in the backend of that model."""
+        return next(self._numbers) * len(self.backends) + model
+
+    def max_context(self, model: int = 0) -> int:
+        """Tokens a lane of that model may hold."""
+        return self.backends[model].max_context
+
+    def forward(self, chunks: Sequence[Chunk]) -> Tensor:
+        """float32[n,V] logits of the wanted rows, in order: one pass for each model that is asked."""
+        models = [self._model(chunk.lane) for chunk in chunks]
+        asked = sorted(set(models))
+        if len(asked) == 1:
+            return self.backends[asked[0]].forward(chunks)
+        places: dict[int, list[int]] = {model: [] for model in asked}
+        for place, model in enumerate(model for chunk, model in zip(chunks, models, strict=True) for _ in chunk.rows):
+            places[model].append(place)
+        logits: Tensor | None = None
+        for model in asked:
+            rows = self.backends[model].forward([c for c, m in zip(chunks, models, strict=True) if m == model])
+            if logits is None:
+                num_rows = sum(map(len, places.values()))
+                logits = torch.empty(num_rows, rows.shape[-1], dtype=rows.dtype, device=rows.device)
+            logits[places[model]] = rows.to(logits.device)
+        assert logits is not None
+        return logits
+
+    def fork(self, src: int, dst: int) -> None:
+        """Make a lane a copy of another one of the same model."""
+        self.backends[self._model(src)].fork(src, dst)
+
+    def release(self, lane: int) -> None:
+        """Free a lane's memory; harmless where it holds none."""
+        self.backends[self._model(lane)].release(lane)
+
+    def _model(self, lane: int) -> int:
+        return lane % len(self.backends)
+
+
+def check_same_vocabulary(main: Model, other: Model) -> None:
+    """PlaygroundError unless both number the same tokens alike: their rows are added token by token."""
+    ours, theirs = main.backend.vocabulary, other.backend.vocabulary
+    if ours.size != theirs.size:
+        raise PlaygroundError(
+            f"{main.name} and {other.name} do not share a vocabulary: their rows hold {ours.size:,} and "
+            f"{theirs.size:,} tokens. Guidance across two models adds them token by token; choose a second model of the same family."
+        )
+    for token in range(ours.size):
+        if _identity(ours, token) != _identity(theirs, token):
+            raise PlaygroundError(
+                f"{main.name} and {other.name} do not share a vocabulary: token {token} is {ours.label(token)} in one "
+                f"and {theirs.label(token)} in the other. Choose a second model of the same family."
+            )
+
+
+def _identity(vocabulary: Vocabulary, token: int) -> tuple[bytes, str]:
+    """What a token is: its bytes, and for a special one its name."""
+    piece = vocabulary.piece(token)
+    return piece, "" if piece else vocabulary.label(token)
