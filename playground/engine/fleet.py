@@ -76,7 +76,8 @@ def check_same_vocabulary(main: Model, other: Model) -> None:
     if ours.size != theirs.size:
         raise PlaygroundError(
             f"{main.name} and {other.name} do not share a vocabulary: their rows hold {ours.size:,} and "
-            f"{theirs.size:,} tokens. Guidance across two models adds them token by token; choose a second model of the same family."
+            f"{theirs.size:,} tokens. Guidance across two models adds them token by token; choose a second model of "
+            "the same family."
         )
     for token in range(ours.size):
         if _identity(ours, token) != _identity(theirs, token):

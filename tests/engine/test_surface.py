@@ -35,7 +35,8 @@ def test_chat_fills_the_template_on_both_branches(model: Model) -> None:
     assert model.chat is not None
     request = request_for(model, "Hi", chat=True, system="Be kind", negative_system="Be rude", guidance_scale=2.0)
     assert request.prompt_ids == tuple(model.chat.encode([Message("system", "Be kind"), Message("user", "Hi")]))
-    assert request.others[0].token_ids == tuple(model.chat.encode([Message("system", "Be rude"), Message("user", "Hi")]))
+    rude = [Message("system", "Be rude"), Message("user", "Hi")]
+    assert request.others[0].token_ids == tuple(model.chat.encode(rude))
     user = request_for(model, "Hi", chat=True, negative_prompt="Bye", guidance_scale=2.0)
     assert user.prompt_ids == chat_ids(model, "Hi") and user.others[0].token_ids == chat_ids(model, "Bye")
     assert request_for(model, "Hi", chat=True, guidance_scale=2.0).others == ()
