@@ -64,6 +64,8 @@ NAMES_ALLOWED = {
     },
     "playground/ui/knobs.py": "the strip a first visit finds",
     "playground/ui/examples.py": "the example chips",
+    "playground/sampling/recipe.py": "a branch of guidance has a temperature of its own",
+    "playground/sampling/presets.py": "the same",
 }
 """Who may name particular samplers, besides their own files."""
 

@@ -146,7 +146,9 @@ class Engine:
 
     def generate(self, prompt: str, **options: Any) -> Iterator[Step]:
         """Steps as they are drawn; the options are those of ``writing.request_for``."""
-        return writing.steps(self.submit(writing.request_for(self.model, prompt, **options)))
+        return writing.steps(
+            self.submit(writing.request_for(self.model, prompt, other_models=self.fleet.models[1:], **options))
+        )
 
     def complete(self, prompt: str, **options: Any) -> str:
         """The whole text that follows the prompt."""

@@ -5,13 +5,15 @@ Knows nothing about lanes, threads or logits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from playground.engine.records import Branch, Done, Priority, Request, Step
+from playground.engine.contexts import Texts, other_branches, read_prompt
+from playground.engine.records import Done, Priority, Request, Step
 from playground.engine.stream import Stream
 from playground.errors import PlaygroundError
-from playground.models.backend import Message, Model
-from playground.sampling import Chain, Guidance, cfg
+from playground.models.backend import Model
+from playground.sampling import Chain, Guidance, Recipe, recipe_from_json
 
 
 def request_for(
@@ -22,7 +24,7 @@ def request_for(
     max_tokens: int = 64,
     seed: int = 0,
     guidance_scale: float = 1.0,
-    guidance: Guidance | None = None,
+    guidance: Guidance | Recipe | Mapping[str, Any] | str | None = None,
     negative_prompt: str | None = None,
     chat: bool = False,
     system: str | None = None,
@@ -31,28 +33,33 @@ def request_for(
     ignore_eos: bool = False,
     priority: Priority = "interactive",
     session: str = "",
+    other_models: Sequence[Model] = (),
 ) -> Request:
     """The request that writes on after ``prompt``, or answers it where ``chat`` is True.
 
     The negative branch starts from ``negative_prompt``; in a chat from the same conversation with the user text
     (``negative_prompt``) or the system text (``negative_system``) replaced. Neither given: the last prompt token.
-    ``guidance`` in place of ``guidance_scale`` says more: a mask, a gate, a schedule.
+    ``guidance`` in place of ``guidance_scale`` says more: a preset's name, its JSON (``presets.recipe_from_json``), a
+    Recipe, or a Guidance whose second weight is the negative branch's.
     """
     if guidance is not None and guidance_scale != 1.0:
         raise PlaygroundError("Give guidance or guidance_scale, not both.")
-    if chat:
-        prompt_ids = chat_ids(model, prompt, system)
-        negative_ids = _negative_chat_ids(model, prompt, system, negative_prompt, negative_system)
+    texts = Texts(prompt, chat, system, negative_prompt, negative_system if chat else None)
+    prompt_ids = read_prompt(model, texts).token_ids
+    if isinstance(guidance, Guidance):
+        numbers, recipe = guidance, Recipe()
     else:
-        prompt_ids = text_ids(model, prompt)
-        negative_ids = None if negative_prompt is None else text_ids(model, negative_prompt)
+        recipe = guidance if isinstance(guidance, Recipe) else _recipe(guidance, guidance_scale)
+        numbers = recipe.guidance
+    is_default = recipe.contexts == Recipe().contexts and negative_prompt is None and texts.negative_system is None
+    others = () if is_default or not prompt_ids else other_branches((model, *other_models), texts, prompt_ids, recipe)
     return Request(
         prompt_ids=prompt_ids,
         chain=Chain() if chain is None else chain,
         max_tokens=max_tokens,
         seed=seed,
-        guidance=cfg(guidance_scale) if guidance is None else guidance,
-        others=() if negative_ids is None else (Branch(negative_ids),),
+        guidance=numbers,
+        others=tuple(other.branch for other in others),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         ignore_eos=ignore_eos,
         priority=priority,
@@ -60,29 +67,18 @@ def request_for(
     )
 
 
+def _recipe(guidance: Mapping[str, Any] | str | None, scale: float) -> Recipe:
+    return Recipe(scale=scale) if guidance is None else recipe_from_json(guidance)
+
+
 def text_ids(model: Model, text: str) -> tuple[int, ...]:
     """A plain text as the tokenizer's defaults give it."""
-    return tuple(model.backend.vocabulary.encode(text))
+    return read_prompt(model, Texts(text)).token_ids
 
 
 def chat_ids(model: Model, user: str, system: str | None = None) -> tuple[int, ...]:
     """One user message, after a system text if there is one, through the model's own template."""
-    if model.chat is None:
-        raise PlaygroundError("This model has no chat template. Use completion mode, or a chat model.")
-    turns = [] if system is None else [Message("system", system)]
-    return tuple(model.chat.encode([*turns, Message("user", user)]))
-
-
-def _negative_chat_ids(
-    model: Model, user: str, system: str | None, negative_user: str | None, negative_system: str | None
-) -> tuple[int, ...] | None:
-    if negative_user is None and negative_system is None:
-        return None
-    return chat_ids(
-        model,
-        user if negative_user is None else negative_user,
-        system if negative_system is None else negative_system,
-    )
+    return read_prompt(model, Texts(user, chat=True, system=system)).token_ids
 
 
 def steps(stream: Stream) -> Iterator[Step]:

@@ -104,9 +104,7 @@ class Tuner:
         for lane in (0, 1):  # those of the check
             backend.release(lane)
         note = f"{self.model.note.split(';')[0]} with a tuned adapter of {self.num_weights:,} weights; {batching}"
-        return replace(
-            self.model, name=f"{self.model.name}, tuned", backend=backend, note=note, hf_model=module
-        )
+        return replace(self.model, name=f"{self.model.name}, tuned", backend=backend, note=note, hf_model=module)
 
     # Files
 

@@ -11,6 +11,9 @@ from playground.sampling.cut import Cut
 from playground.sampling.guidance import Gate, Guidance, Schedule, cfg
 from playground.sampling.mixing import Moment, guide, mix, moment
 from playground.sampling.param import Param
+from playground.sampling.presets import PRESETS, recipe_from_json
+from playground.sampling.recipe import Context as GuidanceContext
+from playground.sampling.recipe import Recipe
 from playground.sampling.registry import SAMPLERS
 from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.softmax import usable_rows
@@ -19,6 +22,7 @@ from playground.sampling.trace import ABSENT, ALIVE, StageTrace, Trace
 __all__ = [
     "ABSENT",
     "ALIVE",
+    "PRESETS",
     "SAMPLERS",
     "BatchPlan",
     "Chain",
@@ -28,8 +32,10 @@ __all__ = [
     "Example",
     "Gate",
     "Guidance",
+    "GuidanceContext",
     "Moment",
     "Param",
+    "Recipe",
     "Sampler",
     "Schedule",
     "StageTrace",
@@ -41,6 +47,7 @@ __all__ = [
     "mix",
     "moment",
     "orders",
+    "recipe_from_json",
     "stack",
     "usable_rows",
 ]
