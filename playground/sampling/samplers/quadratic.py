@@ -69,8 +69,8 @@ class Quadratic(Sampler):
         if not bool((factor > 0).any()):
             return scores
         best = scores.amax(-1, keepdim=True).double()
-        distance = scores.double().sub_(best)
-        # In place and in this order: -inf − best stays -inf, and d²·(k − s·d) is never -inf + inf.
+        distance = scores.double() - best
+        # −f·d²·(k − s·d), in this order: no two infinities meet.
         bend = distance * (-(curve - 1) / 2)
         bend.add_((3 - curve) / 2).mul_(-factor).mul_(distance).mul_(distance)
         lowest = best.clamp(max=-HEADROOM)  # a survivor must not overflow to -inf, which would remove it

@@ -74,7 +74,7 @@ class TopNSigma(Sampler):
         if not bool((reach > 0).any()):
             return scores
         # Distances to the best are exact where the scores are, so a constant on all of them changes nothing.
-        distance = scores.double().sub_(scores.amax(-1, keepdim=True))
+        distance = scores.double() - scores.amax(-1, keepdim=True)
         far = distance < -reach * self.sigma(scores, distance, context.vocabulary_size)
         return scores.masked_fill((reach > 0) & far, -torch.inf)
 
