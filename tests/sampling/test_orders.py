@@ -112,7 +112,7 @@ def test_koboldcpp_lets_three_thousand_tokens_in() -> None:
     scores = torch.linspace(0, 1, 5000)[None]
     chain, notes = as_engine(Chain.from_url("temperature:2"), "KoboldCpp")
     assert int(chain.apply(scores).isfinite().sum()) == 3000
-    assert [(note.kind, note.says) for note in notes] == [("added", "KoboldCpp always runs top-k 3,000 there.")]
+    assert [(note.kind, note.says) for note in notes] == [("added", "KoboldCpp lets in only the 3,000 best tokens.")]
     assert chain.to_url() == "top_k:3000,temperature:2"
 
 

@@ -16,12 +16,24 @@ from playground.sampling.orders import (
     transformers,
     vllm,
 )
-from playground.sampling.orders.fitting import Note, fitted
+from playground.sampling.orders.fitting import Note, always, called, fitted
 from playground.sampling.orders.order import Order, Stage
 from playground.sampling.registry import SAMPLERS
 from playground.sampling.sampler import Sampler
 
-__all__ = ["ORDERS", "Note", "Order", "Stage", "arrange", "as_engine", "engines_with", "find", "stage_names"]
+__all__ = [
+    "ORDERS",
+    "Note",
+    "Order",
+    "Stage",
+    "always",
+    "arrange",
+    "as_engine",
+    "called",
+    "engines_with",
+    "find",
+    "stage_names",
+]
 
 ORDERS: dict[str, Order] = {
     order.name: order

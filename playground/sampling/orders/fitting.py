@@ -6,12 +6,12 @@ Knows nothing about any particular engine or stage.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from playground.sampling.chain import Chain
-from playground.sampling.orders.order import Order
+from playground.sampling.orders.order import Order, Stage
 from playground.sampling.registry import SAMPLERS, sampler_class
 from playground.sampling.sampler import Sampler
 
@@ -130,29 +130,29 @@ def _in_one_window(samplers: list[Sampler], order: Order, notes: list[Note]) -> 
     return [dataclasses.replace(one, **{WINDOW: window}) if one in shared else one for one in samplers]
 
 
-def _always(order: Order) -> list[tuple[int, Sampler]]:
-    """What runs whatever is set, each with its place."""
+def always(order: Order) -> list[Sampler]:
+    """What the engine runs whatever is set."""
+    return [sampler for _, sampler in _always(order)]
+
+
+def _always(order: Order) -> list[tuple[Stage, Sampler]]:
     return [
-        (place, SAMPLERS[stage.name](**stage.always))
-        for place, stage in enumerate(order.stages)
+        (stage, SAMPLERS[stage.name](**stage.always))
+        for stage in order.stages
         if stage.always is not None and stage.name in SAMPLERS
     ]
 
 
 def _without_always(samplers: Iterable[Sampler], order: Order) -> list[Sampler]:
-    added = [sampler for _, sampler in _always(order)]
+    added = always(order)
     return [sampler for sampler in samplers if sampler not in added]
 
 
 def _with_always(samplers: list[Sampler], order: Order, notes: list[Note]) -> list[Sampler]:
     found = list(samplers)
-    for place, sampler in _always(order):
-        at = next((n for n, one in enumerate(found) if order.place(one.name) > place), len(found))
+    for stage, sampler in _always(order):
+        place = order.stages.index(stage)
+        at = next((number for number, one in enumerate(found) if order.place(one.name) > place), len(found))
         found.insert(at, sampler)
-        notes.append(Note("added", sampler.name, f"{order.name} always runs {_set(sampler)} there."))
+        notes.append(Note("added", sampler.name, f"{order.name} {stage.says}."))
     return found
-
-
-def _set(sampler: Sampler) -> str:
-    values: Mapping[str, Any] = {name: value for name, value in sampler.to_json().items() if name != "sampler"}
-    return " ".join([called(sampler.name), *(f"{value:,}" for value in values.values() if isinstance(value, int))])

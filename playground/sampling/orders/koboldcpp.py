@@ -15,7 +15,7 @@ ORDER = Order(
         Stage("logit_bias", limits={"bias": (-100, 100)}),
         Stage("token_ban"),
         Stage("dry"),
-        Stage("top_k", always={"top_k": 3000}),
+        Stage("top_k", always={"top_k": 3000}, says="lets in only the 3,000 best tokens"),
         Stage("repetition_penalty"),
         Stage("presence_penalty"),
         Stage("top_k", default={"top_k": 100}),

@@ -28,6 +28,8 @@ class Stage:
     limits: Limits = field(default_factory=dict)
     whole_text: bool = False
     always: Mapping[str, Any] | None = None
+    says: str = ""
+    """Of a stage that runs always: what it does, after the engine's name."""
 
 
 @dataclass(frozen=True)
