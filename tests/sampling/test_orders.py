@@ -108,21 +108,50 @@ def test_min_p_before_and_after_top_k_and_top_p() -> None:
     assert {left[name] for name in ("transformers", "llama.cpp", "KoboldCpp", "Ollama", "text-generation-webui")} == {3}
 
 
+def test_top_p_of_exllamav3_drops_the_token_that_crosses() -> None:
+    """0.45 + 0.28 passes 0.7: two stay everywhere but there."""
+    row = torch.tensor([[0.45, 0.28, 0.17, 0.10]]).log()
+    left = {
+        name: int(as_engine(Chain.from_url("top_p:0.7"), name)[0].apply(row).isfinite().sum()) for name in ORDERS
+    }
+    assert {name for name, number in left.items() if number == 1} == {"exllamav3"}
+    assert left["vLLM"] == 2
+    chain, notes = as_engine(Chain.from_url("top_p:0.7"), "exllamav3")
+    assert notes[0].says == "exllamav3 has its own top-p: the token that crosses p goes, unless it is the likeliest."
+    assert [note.kind for note in as_engine(chain, "vLLM")[1]] == ["rule"]
+
+
+def test_ties_and_the_prompt_count_where_an_engine_says_so() -> None:
+    """Of three equal best, top-k 2 keeps all in transformers, two in llama.cpp. A token of the prompt is penalised for
+    its presence in llama.cpp, not in vLLM."""
+    ties = torch.tensor([[1.0, 1.0, 1.0, 0.0]])
+    kept = {name: int(as_engine(Chain.from_url("top_k:2"), name)[0].apply(ties).isfinite().sum()) for name in ORDERS}
+    assert kept["transformers"] == kept["vLLM"] == kept["text-generation-webui"] == 3
+    assert kept["llama.cpp"] == kept["KoboldCpp"] == kept["Ollama"] == kept["exllamav3"] == 2
+    scores, history = torch.zeros(1, 4), [[0, 1]]
+    found = {}
+    for name in ("llama.cpp", "vLLM"):
+        chain, _ = as_engine(Chain.from_url("presence_penalty:1"), name)
+        found[name] = chain.apply(scores, history, prompt_length=1).tolist()[0]
+    assert found == {"llama.cpp": [-1, -1, 0, 0], "vLLM": [0, -1, 0, 0]}
+
+
 def test_koboldcpp_lets_three_thousand_tokens_in() -> None:
     scores = torch.linspace(0, 1, 5000)[None]
     chain, notes = as_engine(Chain.from_url("temperature:2"), "KoboldCpp")
     assert int(chain.apply(scores).isfinite().sum()) == 3000
     assert [(note.kind, note.says) for note in notes] == [("added", "KoboldCpp lets in only the 3,000 best tokens.")]
-    assert chain.to_url() == "top_k:3000,temperature:2"
+    assert chain.to_url() == "top_k:3000:llama.cpp,temperature:2"
 
 
 def test_what_an_engine_lacks_refuses_or_shares_is_said() -> None:
     setting = "temperature:3,presence_penalty:-5:20,frequency_penalty:1,temperature:2,logit_bias:7_500"
     chain, notes = as_engine(Chain.from_url(setting), "vLLM")
-    assert chain.to_url() == "logit_bias:7_100,frequency_penalty:1:0,presence_penalty:-2:0,temperature:2"
+    assert chain.to_url() == "logit_bias:7_100,frequency_penalty:1:0:vllm,presence_penalty:-2:0:vllm,temperature:2"
     assert [(note.kind, note.stage) for note in notes] == [
         ("dropped", "temperature"), ("value", "temperature"), ("value", "presence_penalty"),
-        ("value", "presence_penalty"), ("value", "logit_bias"), ("order", ""),
+        ("value", "presence_penalty"), ("rule", "presence_penalty"), ("rule", "frequency_penalty"),
+        ("value", "logit_bias"), ("order", ""),
     ]
     chain, notes = as_engine(Chain.from_url("repetition_penalty:1.2:64,frequency_penalty:1:8"), "Ollama")
     assert chain.to_url() == "repetition_penalty:1.2:64,frequency_penalty:1:64"

@@ -14,7 +14,11 @@ _BEFORE = (
     Stage("frequency_penalty"),
 )
 _TEMPERATURE = Stage("temperature", default={"temperature": 0.8})
-_CUTS = (Stage("min_p", default={"min_p": 0.08}), Stage("top_k"), Stage("top_p"))
+_CUTS = (
+    Stage("min_p", default={"min_p": 0.08}),
+    Stage("top_k", flavour="llama.cpp"),
+    Stage("top_p", flavour="exllamav3"),
+)
 _AFTER = (Stage("xtc"), Stage("adaptive_p"))
 _PENALTIES = ("presence_penalty", "frequency_penalty")
 

@@ -103,7 +103,8 @@ def _fitted(sampler: Sampler, order: Order, notes: list[Note]) -> Sampler:
         rule = stage.flavour or facts.default
         if getattr(sampler, FLAVOUR) != rule:
             changes[FLAVOUR] = rule
-            notes.append(Note("rule", sampler.name, f"{called(sampler.name)}: {dict(facts.choices)[rule]}"))
+            words = dict(facts.choices)[rule].removeprefix(f"{order.name}: ").removesuffix(".")
+            notes.append(Note("rule", sampler.name, f"{order.name} has its own {called(sampler.name)}: {words}."))
     return dataclasses.replace(sampler, **changes) if changes else sampler
 
 

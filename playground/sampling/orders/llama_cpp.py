@@ -16,7 +16,7 @@ ORDER = Order(
         Stage("presence_penalty"),
         Stage("dry"),
         Stage("top_n_sigma"),
-        Stage("top_k", default={"top_k": 40}),
+        Stage("top_k", default={"top_k": 40}, flavour="llama.cpp"),
         Stage("typical_p"),
         Stage("top_p", default={"top_p": 0.95}),
         Stage("min_p", default={"min_p": 0.05}),

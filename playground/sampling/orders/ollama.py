@@ -16,14 +16,15 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-def _stages(*names: str) -> tuple[Stage, ...]:
-    return tuple(Stage(name, default=_DEFAULTS.get(name)) for name in (*_PENALTIES, *names))
+def _stages(*names: str, top_k: str = "") -> tuple[Stage, ...]:
+    rules = {"top_k": top_k}
+    return tuple(Stage(name, default=_DEFAULTS.get(name), flavour=rules.get(name, "")) for name in names)
 
 
 _MLX = Order(
     name="Ollama (MLX runner)",
     version=_VERSION,
-    stages=_stages("top_k", "temperature", "top_p", "min_p"),
+    stages=_stages(*_PENALTIES, "top_k", "temperature", "top_p", "min_p"),
     says="In the MLX runner temperature comes between top-k and top-p.",
     source="Ollama's MLX runner, sampler",
     one_window=_PENALTIES,
@@ -32,7 +33,7 @@ _MLX = Order(
 ORDER = Order(
     name="Ollama",
     version=_VERSION,
-    stages=_stages("top_k", "typical_p", "top_p", "min_p", "temperature"),
+    stages=_stages(*_PENALTIES, "top_k", "typical_p", "top_p", "min_p", "temperature", top_k="llama.cpp"),
     says="Temperature comes last for GGUF files, and nothing changes the order; the MLX runner has another.",
     source="Ollama's api/types.go and its bundled llama-server",
     quirks=(

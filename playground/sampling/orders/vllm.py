@@ -11,8 +11,8 @@ ORDER = Order(
     stages=(
         Stage("logit_bias", limits={"bias": (-100, 100)}),
         Stage("repetition_penalty", whole_text=True),
-        Stage("frequency_penalty", limits={"penalty": (-2, 2)}, whole_text=True),
-        Stage("presence_penalty", limits={"penalty": (-2, 2)}, whole_text=True),
+        Stage("frequency_penalty", flavour="vllm", limits={"penalty": (-2, 2)}, whole_text=True),
+        Stage("presence_penalty", flavour="vllm", limits={"penalty": (-2, 2)}, whole_text=True),
         Stage("token_ban"),
         Stage("temperature", limits={"temperature": (0, 2)}),
         Stage("min_p"),
