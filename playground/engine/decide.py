@@ -15,8 +15,8 @@ from torch import Tensor
 
 from playground.errors import PlaygroundError
 from playground.sampling import Chain, Guidance, mix, stack
+from playground.sampling.candidates import compacted
 from playground.sampling.draw import draw
-from playground.sampling.fold import compacted
 
 BITS = 1.4426950408889634
 """Bits in a nat."""

@@ -6,20 +6,22 @@ Knows nothing about particular samplers, requests or models.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import torch
 
 from playground.errors import PlaygroundError
+from playground.sampling.branches import Coins, mixed, taken
+from playground.sampling.candidates import Candidates
 from playground.sampling.chain import Chain, History, States
-from playground.sampling.columns import stacked
 from playground.sampling.context import Context
 from playground.sampling.draw import draw, log_prob
-from playground.sampling.fold import Candidates, fold
+from playground.sampling.fold import fold
 from playground.sampling.sampler import Sampler
 from playground.sampling.sequences import Stages, common_sequence, numbered
+from playground.sampling.stacking import merged
 
 BLOCK = 400_000  # cells of one pass on a CPU: more no longer fit into its cache, which costs up to twice the time
 
@@ -31,6 +33,15 @@ class Group:
     rows: tuple[int, ...]
     samplers: tuple[Sampler, ...]
     places: tuple[tuple[int | None, ...], ...]  # a row's own index of each stage of the pass, None: it lacks that one
+
+    def coins(self, coins: Sequence[Coins] | None) -> list[Coins] | None:
+        """The coins of each row in the order of the pass."""
+        if coins is None:
+            return None
+        return [
+            [None if place is None or not coins[row] else coins[row][place] for place in places]
+            for row, places in zip(self.rows, self.places, strict=True)
+        ]
 
     def states(self, state: States) -> list[list[Any]]:
         """The memories of each row in the order of the pass."""
@@ -66,7 +77,7 @@ class BatchPlan:
         """
         out = torch.empty_like(scores, dtype=torch.promote_types(scores.dtype, torch.float32))
         for group, now in self.passes(scores, token_ids, prompt_length, state):
-            out[list(group.rows)] = now.full()
+            out[list(group.rows)] = mixed(now).full()
         return out
 
     def draw(
@@ -76,17 +87,21 @@ class BatchPlan:
         token_ids: History = None,
         prompt_length: int | Sequence[int] = 0,
         state: States | None = None,
+        coins: Sequence[Coins] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """``apply``, then one dart a row, float64[B] -> token ids int64[B], log-probabilities float64[B], nats.
 
-        The same tokens as ``draw(apply(...), u)``, without spreading the survivors over the vocabulary again.
+        The same tokens as ``draw(apply(...), u)``, without spreading the survivors over the vocabulary again. With
+        ``coins`` (``Chain.coins`` of each row) the dart flies at the branch they take; the log-probability is that
+        of the mixture either way.
         """
         drawn = torch.empty(len(self.chains), dtype=torch.int64, device=scores.device)
         log_probs = torch.empty(len(self.chains), dtype=torch.float64, device=scores.device)
         for group, now in self.passes(scores, token_ids, prompt_length, state):
             rows = list(group.rows)
-            columns = draw(now.scores, u[rows])
-            drawn[rows], log_probs[rows] = now.token_ids(columns), log_prob(now.scores, columns)
+            aimed, proposal = aims(group, now, coins)
+            hit = aimed.token_ids(draw(aimed.scores, u[rows]))
+            drawn[rows], log_probs[rows] = hit, log_prob(proposal.scores, proposal.columns(hit))
         return drawn, log_probs
 
     def passes(
@@ -102,6 +117,16 @@ class BatchPlan:
         for group in groups(self.chains, rows_at_once):
             now = Candidates(scores[list(group.rows)], context.at(group.rows))
             yield group, fold(group.samplers, now, group.states(states))
+
+
+def aims(group: Group, left: Candidates, coins: Sequence[Coins] | None) -> tuple[Candidates, Candidates]:
+    """What the darts of a pass fly at, and the proposal: the mixture of all branches, what a token's chance really is.
+
+    Without random stages, or without coins, both are the same.
+    """
+    proposal = mixed(left)
+    own = group.coins(coins)
+    return (proposal if own is None else taken(left, own)), proposal
 
 
 def stack(chains: Sequence[Chain]) -> BatchPlan:
@@ -137,15 +162,5 @@ def _group(chains: Sequence[Chain], common: Stages, rows: Sequence[int]) -> Grou
     own = [numbered(chains[row].samplers) for row in rows]
     common = {key: stage for key, stage in common.items() if any(key in stages for stages in own)}
     places = tuple(tuple(stages[key].place if key in stages else None for key in common) for stages in own)
-    samplers = tuple(_merged([stages[key].sampler if key in stages else None for stages in own]) for key in common)
+    samplers = tuple(merged([stages[key].sampler if key in stages else None for stages in own]) for key in common)
     return Group(tuple(rows), samplers, places)
-
-
-def _merged(samplers: Sequence[Sampler | None]) -> Sampler:
-    """One sampler for several rows: a column for each parameter in which they differ, off for rows that lack it."""
-    some = next(sampler for sampler in samplers if sampler is not None)
-    settings = [replace(some, **(some.off or {})) if sampler is None else sampler for sampler in samplers]
-    merged = object.__new__(type(some))  # not through __init__: it would check columns as if they were numbers
-    for field in fields(some):
-        object.__setattr__(merged, field.name, stacked([getattr(setting, field.name) for setting in settings]))
-    return merged

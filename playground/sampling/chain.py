@@ -5,6 +5,7 @@ Knows nothing about particular samplers, models, users or pages.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,13 +14,17 @@ import torch
 
 from playground.errors import PlaygroundError
 from playground.sampling import chain_text
+from playground.sampling.branches import Coins, mixed, outcomes, takes
+from playground.sampling.candidates import Candidates, compacted
 from playground.sampling.context import Context
-from playground.sampling.fold import Candidates, fold
+from playground.sampling.draw import coin
+from playground.sampling.fold import applied, fold
 from playground.sampling.sampler import Sampler
 from playground.sampling.softmax import usable_rows
 from playground.sampling.trace import Trace, trace
 
 MAX_STAGES = 64
+MAX_BRANCHES = 16  # outcomes of all coins together: each is carried through the rest of the chain
 History = torch.Tensor | Sequence[torch.Tensor | Sequence[int]] | None
 States = Sequence[Sequence[Any]]  # one row each, one memory a stage
 
@@ -37,6 +42,12 @@ class Chain:
         for sampler in self.samplers[:-1]:
             if sampler.kind == "draw":
                 raise PlaygroundError(f"{sampler.title} draws the token itself, so it must be the last stage.")
+        num_branches = math.prod(len(sampler.branches()) for sampler in self.samplers)
+        if num_branches > MAX_BRANCHES:
+            raise PlaygroundError(
+                f"The random stages of this chain have {num_branches:,} outcomes together, each to be computed; at "
+                f"most {MAX_BRANCHES} fit. Take some of them out, or set their probability to 0 or 1."
+            )
 
     @classmethod
     def from_json(cls, stages: list[dict[str, Any]] | str) -> Chain:
@@ -61,6 +72,33 @@ class Chain:
         return self if bound == self.samplers else replace(self, samplers=bound)
 
     @property
+    def random(self) -> bool:
+        """Whether a stage flips a coin of its own."""
+        return any(len(sampler.branches()) > 1 for sampler in self.samplers)
+
+    def coins(self, seed: int, sample: int, step: int) -> Coins:
+        """The numbers of its random stages at one step, one a stage; () where no stage is random.
+
+        A stage's second copy has numbers of its own; a change of other stages, or of a probability, changes none.
+        """
+        if not any(sampler.purpose is not None for sampler in self.samplers):
+            return ()
+        return tuple(
+            None if sampler.purpose is None else coin(seed, sample, step, sampler.purpose, copy)
+            for sampler, (_, copy) in zip(self.samplers, _names(self.samplers), strict=True)
+        )
+
+    def decided(self, coins: Coins) -> Chain:
+        """The chain with every random stage as its coin decides it."""
+        if not self.random:
+            return self
+        samplers = [
+            next(resolved for _, pick, resolved in outcomes(place, sampler) if takes((pick,), coins))
+            for place, sampler in enumerate(self.samplers)
+        ]
+        return Chain(tuple(samplers))
+
+    @property
     def stateful(self) -> bool:
         return any(sampler.stateful for sampler in self.samplers)
 
@@ -68,22 +106,39 @@ class Chain:
         """The memory of every stage before the first token of a sequence."""
         return tuple(sampler.start() for sampler in self.samplers)
 
+    def carried(self, other: Chain, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The memory ``state`` of another chain, where the same stages stand in this one; the rest starts afresh."""
+        known = dict(zip(_names(other.samplers), state, strict=True))
+        return tuple(
+            known.get(name, sampler.start()) for name, sampler in zip(_names(self.samplers), self.samplers, strict=True)
+        )
+
     def observe(
         self,
         state: tuple[Any, ...],
         scores: torch.Tensor,
         token_id: int,
         token_ids: Sequence[int] | torch.Tensor | None = None,
+        prompt_length: int = 0,
+        coins: Coins = (),
     ) -> tuple[Any, ...]:
-        """The memory after ``token_id`` was drawn from float[V] ``scores``; costs a fold where there is memory."""
+        """The memory after ``token_id`` was drawn from float[V] ``scores``; costs a fold where there is memory.
+
+        ``coins`` as when it was drawn. A token that was removed on its way (somebody forced it) teaches nothing.
+        """
         if not self.stateful:
             return state
-        now = Candidates(scores[None], Context.of(scores[None], None if token_ids is None else [token_ids]))
-        memories = []
-        for sampler, memory in zip(self.samplers, state, strict=True):
-            after = fold((sampler,), now, [(memory,)], compact=False)
-            memories.append(sampler.observe(memory, now.scores[0], after.scores[0], token_id))
-            now = after
+        history = None if token_ids is None else [token_ids]
+        now = Candidates(scores[None], Context.of(scores[None], history, prompt_length))
+        memories = list(state)
+        for place, sampler in enumerate(self.decided(coins).samplers):
+            after = Candidates(applied(sampler, now, (state[place],)), now.context)
+            column = now.columns(torch.tensor([token_id], device=scores.device))
+            if int(now.token_ids(column)) != token_id or after.scores[0, column] == -torch.inf:
+                return tuple(memories)
+            if sampler.stateful:
+                memories[place] = sampler.observe(state[place], now.scores[0], after.scores[0], int(column))
+            now = compacted(after) if sampler.kind == "truncate" else after
         return tuple(memories)
 
     def apply(
@@ -108,10 +163,10 @@ class Chain:
         state: States | None = None,
         compact: bool = True,
     ) -> Candidates:
-        """``apply`` without spreading the survivors back over the vocabulary: what a draw needs."""
+        """``apply`` without spreading the survivors back over the vocabulary."""
         scores = checked(scores, 2)
         now = Candidates(scores, Context.of(scores, token_ids, prompt_length))
-        return fold(self.samplers, now, [self.start()] * len(scores) if state is None else state, compact)
+        return mixed(fold(self.samplers, now, [self.start()] * len(scores) if state is None else state, compact))
 
     def trace(
         self,
@@ -124,6 +179,12 @@ class Chain:
         scores = checked(scores_row, 1)[None]
         context = Context.of(scores, None if token_ids is None else [token_ids], prompt_length)
         return trace(self.samplers, scores, context, self.start() if state is None else state)
+
+
+def _names(samplers: Sequence[Sampler]) -> list[tuple[str, int]]:
+    """Each stage's name, and which of its copies it is."""
+    names = [sampler.name for sampler in samplers]
+    return [(name, names[:place].count(name)) for place, name in enumerate(names)]
 
 
 def checked(scores: torch.Tensor, num_dimensions: int) -> torch.Tensor:

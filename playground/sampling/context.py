@@ -52,10 +52,11 @@ class Context:
         return cls(vocabulary_size, num_rows, rows, prompts)
 
     def at(self, row_indices: Sequence[int]) -> Context:
-        """The context of some of the rows; only before anything was compacted."""
+        """The context of some of the rows, each as often as it is named."""
         histories = None if self.token_ids is None else tuple(self.token_ids[row] for row in row_indices)
         prompts = tuple(self.prompt_lengths[row] for row in row_indices)
-        return Context(self.vocabulary_size, len(row_indices), histories, prompts)
+        candidates = None if self.candidate_ids is None else self.candidate_ids[list(row_indices)]
+        return Context(self.vocabulary_size, len(row_indices), histories, prompts, candidates)
 
     def among(self, candidate_ids: torch.Tensor) -> Context:
         """The same rows, their columns now being the tokens int64[B,K]."""

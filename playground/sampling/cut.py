@@ -16,7 +16,9 @@ class Cut:
 
     ``axis`` says which line to draw: "rank" (a vertical line after that many tokens), "probability" (a horizontal
     line: tokens below it go), "cumulative" (a level on a staircase over the ranks), "band" (two horizontal lines,
-    ``value`` and ``high``: tokens outside go), "tokens" (single tokens, wherever they stand) or "none".
+    ``value`` and ``high``: tokens outside go), "tokens" (single tokens, wherever they stand), "ceiling" (a horizontal
+    line: tokens above it go, but for the least of them), "target" (a horizontal line that probabilities are drawn
+    towards, nothing goes) or "none".
     """
 
     axis: str = "none"

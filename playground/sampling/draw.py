@@ -23,11 +23,16 @@ class Purpose(IntEnum):
     XTC = 1
 
 
-def uniform(seed: int, sample: int, step: int, purpose: Purpose = Purpose.DRAW) -> float:
+def uniform(seed: int, sample: int, step: int, purpose: int = Purpose.DRAW) -> float:
     """A float in [0, 1) that depends on these four 64-bit numbers alone: not on batch-mates, devices or the past."""
     counters = b"".join((int(value) & WORD).to_bytes(8, "little") for value in (seed, sample, step, purpose))
     digest = hashlib.blake2b(counters, digest_size=8).digest()
     return (int.from_bytes(digest, "little") >> 11) / (1 << 53)
+
+
+def coin(seed: int, sample: int, step: int, purpose: Purpose, copy: int = 0) -> float:
+    """The number of a random stage; its copies in one chain have numbers of their own, which no purpose uses."""
+    return uniform(seed, sample, step, purpose + (copy << 16))
 
 
 def draw(scores: torch.Tensor, u: torch.Tensor) -> torch.Tensor:

@@ -6,48 +6,14 @@ Knows nothing about particular samplers or about users.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from playground.sampling.context import Context
+from playground.sampling.branches import split
+from playground.sampling.candidates import Candidates, compacted
 from playground.sampling.sampler import Sampler
-
-SHRINK = 4  # survivors are gathered when fewer than 1/SHRINK of the columns: gathering costs about a stage
-SMALLEST = 256  # columns below which gathering gains nothing
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Scores float[B,K], nats, with the context that says which tokens the columns are."""
-
-    scores: torch.Tensor
-    context: Context
-
-    def pick(self, values: torch.Tensor) -> torch.Tensor:
-        """float[B,V] -> float[B,K], the values of the candidates."""
-        ids = self.context.candidate_ids
-        return values if ids is None else values.gather(-1, ids.clamp(max=self.context.vocabulary_size - 1))
-
-    def spread(self, values: torch.Tensor, elsewhere: float) -> torch.Tensor:
-        """float[B,K] -> float[B,V], ``elsewhere`` for every other token."""
-        ids = self.context.candidate_ids
-        if ids is None:
-            return values
-        full = values.new_full((values.shape[0], self.context.vocabulary_size), elsewhere)
-        rows, columns = (ids < self.context.vocabulary_size).nonzero(as_tuple=True)  # the rest is padding
-        full[rows, ids[rows, columns]] = values[rows, columns]
-        return full
-
-    def full(self) -> torch.Tensor:
-        """float[B,V] scores, removed = -inf."""
-        return self.spread(self.scores, -torch.inf)
-
-    def token_ids(self, columns: torch.Tensor) -> torch.Tensor:
-        """int64[B] columns -> int64[B] token ids."""
-        ids = self.context.candidate_ids
-        return columns if ids is None else ids.gather(-1, columns[:, None])[:, 0]
+from playground.sampling.stacking import at_rows
 
 
 def applied(sampler: Sampler, now: Candidates, states: Sequence[Any]) -> torch.Tensor:
@@ -57,38 +23,22 @@ def applied(sampler: Sampler, now: Candidates, states: Sequence[Any]) -> torch.T
     return sampler.apply(now.scores, now.context)
 
 
-def compacted(now: Candidates) -> Candidates:
-    """The same distribution on fewer columns, if that is worth it. Order of token ids is kept, so ties are too.
-
-    Not on CUDA, where it would make the host wait and a pass over the vocabulary costs next to nothing.
-    """
-    num_rows, num_columns = now.scores.shape
-    if now.scores.is_cuda or num_columns < SMALLEST:
-        return now
-    alive = now.scores > -torch.inf
-    num_alive = alive.sum(-1, dtype=torch.int32).long()
-    width = max(1, int(num_alive.max()))  # 1 for rows of NaN, which must not stop their batch-mates
-    if width * SHRINK > num_columns:
-        return now
-    # Row by row, columns ascending. NumPy finds few trues among many five times faster than torch.
-    flat = torch.from_numpy(alive.numpy().ravel().nonzero()[0])
-    rows, columns = flat // num_columns, flat % num_columns
-    places = torch.arange(rows.numel()) - (num_alive.cumsum(0) - num_alive)[rows]
-    scores = now.scores.new_full((num_rows, width), -torch.inf)
-    scores[rows, places] = now.scores[rows, columns]
-    ids = torch.full((num_rows, width), now.context.vocabulary_size)
-    old = now.context.candidate_ids
-    ids[rows, places] = columns if old is None else old[rows, columns]
-    return Candidates(scores, now.context.among(ids))
-
-
 def fold(
     samplers: Sequence[Sampler], now: Candidates, states: Sequence[Sequence[Any]], compact: bool = True
 ) -> Candidates:
-    """All stages in order. ``states`` one row each, one memory a stage. ``compact=False`` is the plain reference."""
+    """All stages in order. ``states`` one row each, one memory a stage. ``compact=False`` is the plain reference.
+
+    At a random stage each row that its coin can change goes on once for either side: see ``branches.mixed``.
+    """
+    samplers = list(samplers)
     for index, sampler in enumerate(samplers):
+        if sampler.purpose is not None:
+            sampler, now, rows = split(index, sampler, now)
+            if len(rows) > len(states):
+                states = [states[row] for row in rows]
+                samplers[index + 1 :] = [at_rows(later, rows) for later in samplers[index + 1 :]]
         scores = applied(sampler, now, [row[index] for row in states])
-        now = Candidates(scores, now.context)
+        now = Candidates(scores, now.context, now.branches)
         if compact and sampler.kind == "truncate":
             now = compacted(now)
     return now

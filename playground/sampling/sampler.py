@@ -14,6 +14,7 @@ import torch
 
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
+from playground.sampling.draw import Purpose
 from playground.sampling.param import Param
 
 Self = TypeVar("Self", bound="Sampler")
@@ -61,6 +62,8 @@ class Sampler:
     shift_invariant: ClassVar[bool] = True  # adding a constant to all logits changes no probability
     shifting_flavours: ClassVar[tuple[str, ...]] = ()  # but in these it does, as in the engine they are named after
     stateful: ClassVar[bool] = False  # has memory: defines start and observe, and apply takes the states of its rows
+    purpose: ClassVar[Purpose | None] = None  # of the coin of a random stage, one that defines branches
+    branch_names: ClassVar[tuple[str, ...]] = ()  # for people, in the order of branches
 
     def __post_init__(self) -> None:
         for name, fact in self.params().items():
@@ -90,9 +93,20 @@ class Sampler:
         """
         raise NotImplementedError
 
+    def branches(self: Self) -> tuple[tuple[float, Self], ...]:
+        """The outcomes of a random stage's coin: each one's probability, and the stage that it then is."""
+        return ((1.0, self),)
+
     def cut(self, probs: torch.Tensor, alive: torch.Tensor) -> Cut:
-        """The geometry of the cut, from float64[K] as it arrives and bool[K] as it leaves. One row."""
+        """The geometry of the cut, from float64[K] as it arrives and bool[K] as it leaves. One row.
+
+        That of a stateful stage takes the row's memory as a third argument.
+        """
         return Cut()
+
+    def note(self, before: torch.Tensor, after: torch.Tensor, context: Context, state: Any) -> str:
+        """What its figures do not say about one row, in words; float64[K] probabilities around the stage."""
+        return ""
 
     def bind(self: Self, vocabulary: Any) -> Self:
         """The same stage with texts resolved to token ids; those without texts are themselves."""
@@ -102,8 +116,9 @@ class Sampler:
         """The memory of a stateful stage before its first token: a small frozen value."""
         return None
 
-    def observe(self, state: Any, before: torch.Tensor, after: torch.Tensor, token_id: int) -> Any:
-        """The memory after ``token_id`` was drawn; ``before`` and ``after`` are float[V] around this stage."""
+    def observe(self, state: Any, before: torch.Tensor, after: torch.Tensor, column: int) -> Any:
+        """The memory after the token of ``column`` was drawn; ``before`` and ``after`` are float[K] around this stage,
+        in which that token is alive."""
         return state
 
     def to_json(self) -> dict[str, Any]:

@@ -6,20 +6,23 @@ Knows nothing about particular samplers, text or charts.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from playground.sampling.branches import Coins, mixture, outcomes, takes
+from playground.sampling.candidates import Branch, Candidates, compacted
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
-from playground.sampling.fold import Candidates, applied, compacted
+from playground.sampling.fold import applied
 from playground.sampling.sampler import Sampler
-from playground.sampling.softmax import log_softmax, total
+from playground.sampling.softmax import log_softmax, softmax, total
 
 ALIVE = -1  # in removed_by: no stage removed this token
 ABSENT = -2  # in removed_by: it was -inf before the chain began
+WHOLE = Branch(0, 1.0)  # a row before any coin
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,10 @@ class StageTrace:
     params: Mapping[str, Any]
     support: int  # tokens that are left
     entropy_bits: float
-    kept_mass: float  # 0 to 1: the part of the incoming distribution that survives
+    kept_mass: float  # 0 to 1: the part of the incoming distribution that survives; in the mean over branches
     kl_bits: float  # KL(this ‖ base)
     cut: Cut
+    note: str
     candidates: Candidates  # one row, perhaps compacted
     candidate_probs: torch.Tensor  # float64[K]
 
@@ -53,13 +57,14 @@ class StageTrace:
 
 @dataclass(frozen=True)
 class Trace:
-    """A chain's work on one row."""
+    """A chain's work on one row. Of random stages its figures are those of the exact mixture."""
 
     base_probs: torch.Tensor  # float64[V]: what enters the chain
     base_entropy_bits: float
     stages: tuple[StageTrace, ...]
     removed_by: torch.Tensor  # int16[V]: index of the stage that removed the token, ALIVE or ABSENT
     base_scores: torch.Tensor  # float[V], nats
+    branches: tuple[TraceBranch, ...] = ()  # each outcome of the coins on its own; () where no stage is random
 
     @property
     def probs(self) -> torch.Tensor:
@@ -71,27 +76,118 @@ class Trace:
         """float[V], nats, removed = -inf: what the token is drawn from."""
         return self.stages[-1].scores if self.stages else self.base_scores
 
+    def taken(self, coins: Coins) -> Trace:
+        """The trace of the branch that these coins take, which is what the dart flies at."""
+        return next((branch.trace for branch in self.branches if takes(branch.branch.picks, coins)), self)
+
+
+@dataclass(frozen=True)
+class TraceBranch:
+    """One outcome of all coins, traced alone."""
+
+    branch: Branch
+    outcomes: tuple[tuple[int, int], ...]  # (stage, which outcome of its coin), in order
+    trace: Trace
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """A trace in the making: one row, as it stands before the next stage."""
+
+    now: Candidates
+    base_log_probs: torch.Tensor
+    log_probs: torch.Tensor
+    probs: torch.Tensor
+    removed_by: torch.Tensor
+    stages: tuple[StageTrace, ...] = ()
+    branch: Branch = WHOLE
+    outcomes: tuple[tuple[int, int], ...] = ()
+
+    def step(self, sampler: Sampler, state: Any) -> _Walk:
+        """The walk behind one more stage."""
+        after = Candidates(applied(sampler, self.now, (state,)), self.now.context)
+        alive = after.scores > -torch.inf
+        lost = _lost(self.now, alive)
+        kept_mass = 1.0 if lost.numel() == 0 else min(1.0, float(total(self.probs * alive)))
+        removed_by = self.removed_by.clone() if lost.numel() else self.removed_by
+        removed_by[lost] = len(self.stages)
+        remembers = sampler.stateful and type(sampler).cut is not Sampler.cut
+        cut = sampler.cut(self.probs[0], alive[0], *((state,) if remembers else ()))
+        note = ""
+        if type(sampler).note is not Sampler.note:  # its probabilities over all columns cost as much as a stage
+            note = sampler.note(self.probs[0], softmax(after.scores)[0], self.now.context, state)
+        now = compacted(after) if sampler.kind == "truncate" else after
+        log_probs = log_softmax(now.scores)
+        stage = _stage(sampler, now, cut, note, kept_mass, log_probs, self.base_log_probs)
+        stages = (*self.stages, stage)
+        return replace(self, now=now, log_probs=log_probs, probs=log_probs.exp(), removed_by=removed_by, stages=stages)
+
 
 def trace(samplers: tuple[Sampler, ...], scores: torch.Tensor, context: Context, states: tuple[Any, ...]) -> Trace:
     """The fold that shows its work. scores float[1,V], nats; ``states`` one memory a stage."""
-    now = Candidates(scores, context)
-    log_probs = base_log_probs = log_softmax(scores)
-    probs = base_probs = log_probs.exp()
-    base_removed = scores[0] == -torch.inf
-    removed_by = torch.where(base_removed, ABSENT, ALIVE).to(torch.int16)
-    stages = []
-    for index, sampler in enumerate(samplers):
-        after = Candidates(applied(sampler, now, (states[index],)), now.context)
-        alive = after.scores > -torch.inf
-        kept_mass = 1.0 if (lost := _lost(now, alive)).numel() == 0 else min(1.0, float(total(probs * alive)))
-        removed_by[lost] = index
-        cut = sampler.cut(probs[0], alive[0])
-        now = compacted(after) if sampler.kind == "truncate" else after
-        log_probs = log_softmax(now.scores)
-        probs = log_probs.exp()
-        base = now.pick(base_log_probs)
-        stages.append(_stage(sampler, now, cut, kept_mass, probs, log_probs, base))
-    return Trace(base_probs[0], _entropy_bits(base_probs, base_log_probs), tuple(stages), removed_by, scores[0])
+    base_log_probs = log_softmax(scores)
+    base_probs = base_log_probs.exp()
+    removed_by = torch.where(scores[0] == -torch.inf, ABSENT, ALIVE).to(torch.int16)
+    start = _Walk(Candidates(scores, context), base_log_probs, base_log_probs, base_probs, removed_by)
+    ends = _walk(samplers, states, start)
+    base = (base_probs[0], _entropy_bits(base_probs, base_log_probs), scores[0])
+    traces = [Trace(base[0], base[1], end.stages, end.removed_by, base[2]) for end in ends]
+    if len(ends) == 1:
+        return traces[0]
+    stages = tuple(_mixed(index, sampler, ends, base_log_probs) for index, sampler in enumerate(samplers))
+    branches = tuple(TraceBranch(end.branch, end.outcomes, own) for end, own in zip(ends, traces, strict=True))
+    gone = torch.stack([end.removed_by for end in ends])
+    removed_by = torch.where((gone == ALIVE).any(0), ALIVE, gone.amax(0)).to(torch.int16)
+    return Trace(base[0], base[1], stages, removed_by, base[2], branches)
+
+
+def _walk(samplers: Sequence[Sampler], states: Sequence[Any], walk: _Walk) -> list[_Walk]:
+    """Every end of the walk through the stages that are left: one an outcome of the coins."""
+    for index in range(len(walk.stages), len(samplers)):
+        found = outcomes(index, samplers[index])
+        if len(found) == 1:
+            walk = walk.step(samplers[index], states[index])
+            continue
+        ends = []
+        for number, (probability, pick, resolved) in enumerate(found):
+            branch = Branch(0, walk.branch.weight * probability, (*walk.branch.picks, pick))
+            side = replace(walk, branch=branch, outcomes=(*walk.outcomes, (index, number)))
+            ends += _walk(samplers, states, side.step(resolved, states[index]))
+        return ends
+    return [walk]
+
+
+def _mixed(index: int, sampler: Sampler, ends: Sequence[_Walk], base_log_probs: torch.Tensor) -> StageTrace:
+    """A stage over all branches: the figures of their mixture, the geometry of the first outcome."""
+    weights: dict[int, float] = {}
+    stages: dict[int, StageTrace] = {}
+    for end in ends:  # branches that part only later share this stage
+        stage = end.stages[index]
+        stages[id(stage)] = stage
+        weights[id(stage)] = weights.get(id(stage), 0.0) + end.branch.weight
+    parts, shares = list(stages.values()), list(weights.values())
+    if len(parts) == 1:
+        return parts[0]
+    scores, ids = _aligned([part.candidates for part in parts])
+    row, columns = mixture(shares, scores, ids)
+    context = parts[0].candidates.context
+    now = Candidates(row[None], context if columns is None else context.among(columns[None]))
+    kept = sum(share * part.kept_mass for share, part in zip(shares, parts, strict=True))
+    log_probs = log_softmax(now.scores)
+    return _stage(sampler, now, parts[0].cut, parts[0].note, min(1.0, kept), log_probs, base_log_probs)
+
+
+def _aligned(parts: Sequence[Candidates]) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The rows of several candidates under each other: float[N,K], and int64[N,K], None where column = token id."""
+    if any(part.context.candidate_ids is None for part in parts):
+        return torch.cat([part.full() for part in parts]), None
+    width = max(part.scores.shape[1] for part in parts)
+    scores = parts[0].scores.new_full((len(parts), width), -torch.inf)
+    ids = torch.full((len(parts), width), parts[0].context.vocabulary_size, device=scores.device)
+    for row, part in enumerate(parts):
+        scores[row, : part.scores.shape[1]] = part.scores[0]
+        ids[row, : part.scores.shape[1]] = part.context.candidate_ids[0]  # type: ignore[index]
+    return scores, ids
 
 
 def _lost(now: Candidates, alive: torch.Tensor) -> torch.Tensor:
@@ -105,18 +201,20 @@ def _stage(
     sampler: Sampler,
     now: Candidates,
     cut: Cut,
+    note: str,
     kept_mass: float,
-    probs: torch.Tensor,
     log_probs: torch.Tensor,
     base_log_probs: torch.Tensor,
 ) -> StageTrace:
+    """The figures of a stage that left float64[1,K] ``log_probs``; the base's are float64[1,V]."""
     parameters = {name: value for name, value in sampler.to_json().items() if name != "sampler"}
+    probs = log_probs.exp()
     support = int((now.scores > -torch.inf).sum())
     entropy = _entropy_bits(probs, log_probs)
     # p·log q over the support; by logarithms, so that a base probability that underflows is not an infinite distance
-    cross = float(torch.where(probs > 0, probs * base_log_probs, 0.0).sum()) / math.log(2)
+    cross = float(torch.where(probs > 0, probs * now.pick(base_log_probs), 0.0).sum()) / math.log(2)
     kl_bits = max(0.0, -entropy - cross)
-    return StageTrace(sampler.name, parameters, support, entropy, kept_mass, kl_bits, cut, now, probs[0])
+    return StageTrace(sampler.name, parameters, support, entropy, kept_mass, kl_bits, cut, note, now, probs[0])
 
 
 def _entropy_bits(probs: torch.Tensor, log_probs: torch.Tensor) -> float:

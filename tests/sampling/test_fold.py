@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from playground.sampling import SAMPLERS, Chain, Context
-from playground.sampling.fold import Candidates, compacted
+from playground.sampling.candidates import Candidates, compacted
 
 WIDE = 3 * torch.randn(3, 4000, generator=torch.Generator().manual_seed(3))
 HISTORY = [torch.randint(0, 4000, (60 + row,), generator=torch.Generator().manual_seed(row)) for row in range(3)]
