@@ -21,8 +21,10 @@ MAX_LOG_WEIGHT = 300.0
 NUM_STANDARD_ERRORS = 3.0
 Z_COLLAPSE = 0.5
 """An estimate of Z below half of the pool's, beyond its error, says that the policy lost much of the target."""
-RATE_RISE = 1.25
-"""The constraint rate counts as risen from this multiple of the base's on."""
+FARTHER = 1.1
+"""The policy counts as farther from the target than the base from this multiple of its distance on."""
+MIN_PROGRESS = 0.1
+"""From this part of the way from the base's rate to the target's on, a tuning counts as having had an effect."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,12 @@ class Exactness:
     """Nats, from the same draws; at most log 2."""
     kl_base: float
     """KL(π‖a), nats: how far the policy has moved. An exact one stands at KL(p‖a)."""
-    z: float
-    """Σ P as these draws see it; the pool's Z where the policy covers the target."""
-    z_standard_error: float
+    z_share: float
+    """Their estimate of Z, the mean of P/π, as a multiple of the pool's Z: 1 where the policy covers the target."""
+    z_share_error: float
+    """Its standard error."""
     ess_fraction: float
-    """Effective sample size of the weights P/π over the number of draws: 1 means exact."""
+    """Effective sample size of the weights P/(Zπ) over the number of draws: 1 means exact."""
     moments: tuple[float, ...]
     """Means of the features over the draws."""
     rate: float
@@ -57,29 +60,30 @@ def exactness(
     log_target: ArrayLike,
     log_policy: ArrayLike,
     log_base: ArrayLike,
-    log_z: float,
+    log_z: ArrayLike,
     features: ArrayLike,
     token_ids: Sequence[Sequence[int]],
 ) -> Exactness:
-    """Estimates from N draws of the policy: log P (−inf = excluded), log π, log a; features float64[N,J]."""
+    """Estimates from N draws of the policy: log P (−inf = excluded), log π, log a; features float64[N,J].
+
+    ``log_z``: the pool's log Z, one number, or one a draw (its prompt's); with prompts, every figure is their average.
+    """
     log_p, log_pi, log_a = (np.asarray(each, dtype=np.float64) for each in (log_target, log_policy, log_base))
     num_samples = len(log_p)
-    weights = np.exp(np.minimum(log_p - log_pi, MAX_LOG_WEIGHT))
-    log_r = np.minimum(log_p - log_z - log_pi, MAX_LOG_WEIGHT)
+    log_r = np.minimum(log_p - np.asarray(log_z, dtype=np.float64) - log_pi, MAX_LOG_WEIGHT)
     r = np.exp(log_r)
     r_log_r = np.where(r > 0, r * np.where(r > 0, log_r, 0.0), 0.0)
     half = np.log((1 + r) / 2)
-    squares = float(np.square(weights).sum())
-    z = float(weights.mean())
+    squares = float(np.square(r).sum())
     return Exactness(
         num_samples=num_samples,
         kl_target=float((r_log_r - r + 1).mean()),
         tvd=float(np.maximum(0.0, 1 - r).mean()),
         jensen_shannon=float((0.5 * (r_log_r - (1 + r) * half)).mean()),
         kl_base=float((log_pi - log_a).mean()),
-        z=z,
-        z_standard_error=float(weights.std(ddof=1) / math.sqrt(num_samples)) if num_samples > 1 else math.inf,
-        ess_fraction=float(weights.sum()) ** 2 / squares / num_samples if squares else 0.0,
+        z_share=float(r.mean()),
+        z_share_error=float(r.std(ddof=1) / math.sqrt(num_samples)) if num_samples > 1 else math.inf,
+        ess_fraction=float(r.sum()) ** 2 / squares / num_samples if squares else 0.0,
         moments=tuple(np.asarray(features, dtype=np.float64).reshape(num_samples, -1).mean(0).tolist()),
         rate=float((log_p > -np.inf).mean()),
         distinct_1=distinct(token_ids, 1),
@@ -87,18 +91,25 @@ def exactness(
     )
 
 
-def held_out_kl(log_target: ArrayLike, log_policy: ArrayLike, log_proposal: ArrayLike, log_z: float) -> float:
+def held_out_kl(
+    log_target: ArrayLike, log_policy: ArrayLike, log_proposal: ArrayLike, log_z: ArrayLike, rate: float
+) -> float:
     """KL(p‖π), nats, from texts of a pool that the policy did not learn from; NaN where none of them is of the target.
 
-    The pool's weights P/q make them draws of p, so a policy that has forgotten them cannot hide it.
+    The pool's weights P/q make them draws of p, so a policy that has forgotten them cannot hide it. ``rate`` is the
+    share of the policy's texts that the target allows: E_p[π/p − 1] is ``rate`` − 1, and with it each term is
+    log(p/π) + π/p − 1, never below 0 and quiet near the end, where a few dozen texts would drown in noise.
     """
-    log_p, log_pi, log_q = (np.asarray(each, dtype=np.float64) for each in (log_target, log_policy, log_proposal))
+    log_p = np.asarray(log_target, dtype=np.float64) - np.asarray(log_z, dtype=np.float64)
+    log_pi, log_q = (np.asarray(each, dtype=np.float64) for each in (log_policy, log_proposal))
     seen = log_p > -np.inf
     if not seen.any():
         return math.nan
     log_weights = log_p[seen] - log_q[seen]
     weights = np.exp(log_weights - log_weights.max())
-    return float(weights @ (log_p[seen] - log_z - log_pi[seen]) / weights.sum())
+    gaps = log_p[seen] - log_pi[seen]
+    terms = gaps + np.exp(np.minimum(-gaps, MAX_LOG_WEIGHT)) - 1
+    return float(weights @ terms / weights.sum()) + 1 - rate
 
 
 def distinct(token_ids: Sequence[Sequence[int]], length: int) -> float:
@@ -119,8 +130,9 @@ class Standard:
     """What a policy is held against: the base before any tuning, and the pool's constant."""
 
     rate: float
-    """The constraint rate (or the first moment) of the base."""
-    log_z: float
+    """The constraint rate (or the moment that has farthest to go) of the base."""
+    target_rate: float
+    """The same of the target: 1 where texts are excluded."""
     kl_target: float
     """KL(p‖a): how far the base itself is from the target, nats."""
 
@@ -131,21 +143,21 @@ def forgetting(standard: Standard, rate: float, now: Exactness, held_out: float)
     ``rate`` is the policy's, of the same kind as the standard's; ``held_out`` its KL(p‖π) on held-out texts of the pool
     (NaN: unknown).
     """
-    if rate < RATE_RISE * standard.rate:
+    way = standard.target_rate - standard.rate
+    if way == 0 or (rate - standard.rate) / way < MIN_PROGRESS:
         return None
-    pool_z = math.exp(standard.log_z)
-    z_lost = now.z + NUM_STANDARD_ERRORS * now.z_standard_error < Z_COLLAPSE * pool_z
-    farther = held_out > standard.kl_target
+    z_lost = now.z_share + NUM_STANDARD_ERRORS * now.z_share_error < Z_COLLAPSE
+    farther = held_out > FARTHER * standard.kl_target
     if not (z_lost or farther):
         return None
     reasons = []
     if z_lost:
-        reasons.append(f"its own texts account for {now.z / pool_z:.0%} of the target's mass Z")
+        reasons.append(f"its own texts account for {now.z_share:.0%} of the target's mass Z")
     if farther:
         reasons.append(f"its KL to the target on texts it has not seen is {held_out:.2f} nats; the untuned model's is "
                        f"{standard.kl_target:.2f}")  # fmt: skip
     return (
-        f"The constraint holds {rate / max(standard.rate, 1e-12):.1f} times as often as before, but the model is "
-        f"forgetting: {'; and '.join(reasons)}. More hits is not more exactness: stop, and go on from an earlier step "
-        "with a smaller learning rate."
+        f"The constraint went from {standard.rate:.3g} to {rate:.3g} (target {standard.target_rate:.3g}), but the "
+        f"model is forgetting: {'; and '.join(reasons)}. More hits is not more exactness: stop, and go on from an "
+        "earlier step with a smaller learning rate."
     )

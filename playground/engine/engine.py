@@ -173,6 +173,7 @@ class Engine:
             guidance_cost=None if guidance is None else guidance[0] / guidance[1],
             guidance_cost_ms=self.guidance_cost_ms,
             num_lanes_used=sum(self._budget.lanes_used.values()),
+            num_lanes_interactive=self._budget.lanes_used["interactive"],
             num_lanes=self._budget.num_lanes,
             kv_bytes_used=self._budget.bytes_used,
             kv_bytes=self._budget.num_bytes,

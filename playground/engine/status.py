@@ -25,6 +25,8 @@ class Status(TypedDict):
     guidance_cost_ms: float | None
     """The same as milliseconds added to a step."""
     num_lanes_used: int
+    num_lanes_interactive: int
+    """Those of people who wait for their text; long work goes on when there are none."""
     num_lanes: int
     kv_bytes_used: int
     """Bytes charged to running requests, at the full length they asked for."""

@@ -19,13 +19,16 @@ from torch import Tensor
 
 from playground.errors import PlaygroundError
 from playground.models.adapters import AdapterShelf, Shape, adapter_weights, put_weights, shared_copy, with_adapter
-from playground.models.backend import Model
+from playground.models.backend import Backend, Model
 from playground.models.choosing import choose_backend
 
 Text = tuple[Sequence[int], Sequence[int]]
 """A prompt's token ids, and the ids written after it (an end token, where it was drawn, included)."""
 
 MAX_GRADIENT_NORM = 1.0
+PIECE_OF_WORK = {"cpu": 1.2e10, "cuda": 1e13}
+"""Weights times tokens that are read forwards and backwards at once: half a second or less on one core."""
+MAX_TEXTS_AT_ONCE = 32
 
 
 class Tuner:
@@ -42,12 +45,27 @@ class Tuner:
         self._trained = [weight for weight in self._adapted.parameters() if weight.requires_grad]
         # The adapter is small and starts at zero: decay would only pull it back to the base, which the loss weighs.
         self._optimizer = torch.optim.AdamW(self._trained, lr=0.0, weight_decay=0.0)
-        self._lost_gradient = False
+        self._backend: Backend | None = None
+
+    @property
+    def backend(self) -> Backend:
+        """The policy as it stands, for drawing what the next step learns from. Only between steps, by the tuner's own
+        thread, and every lane released before the next step: everybody else is given a ``snapshot``."""
+        if self._backend is None:
+            self._backend, _ = _backend_over(self._adapted, self.model)
+        return self._backend
 
     @property
     def num_weights(self) -> int:
         """Numbers that are trained."""
         return sum(weight.numel() for weight in self._trained)
+
+    def texts_at_once(self, num_tokens: int) -> int:
+        """How many texts of that length make one piece of work: by size, not by the clock, so that a run is a function
+        of its seed alone (the order in which gradients are added is part of it)."""
+        hf_model = self.model.hf_model
+        budget = PIECE_OF_WORK.get(hf_model.device.type, PIECE_OF_WORK["cuda"])
+        return max(1, min(MAX_TEXTS_AT_ONCE, int(budget / (hf_model.num_parameters() * max(1, num_tokens)))))
 
     # The step
 
@@ -99,12 +117,19 @@ class Tuner:
         put_weights(adapted, adapter_weights(self._adapted))
         for weight in adapted.parameters():
             weight.requires_grad_(False)
-        module, base = adapted.get_base_model(), self.model.backend
-        backend, batching = choose_backend(module, base.vocabulary, base.max_context)
-        for lane in (0, 1):  # those of the check
-            backend.release(lane)
+        backend, batching = _backend_over(adapted, self.model)
         note = f"{self.model.note.split(';')[0]} with a tuned adapter of {self.num_weights:,} weights; {batching}"
+        module = adapted.get_base_model()
         return replace(self.model, name=f"{self.model.name}, tuned", backend=backend, note=note, hf_model=module)
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the adapter as it stands, for ``restore``."""
+        return adapter_weights(self._adapted)
+
+    def restore(self, weights: dict[str, Tensor]) -> None:
+        """Go back to earlier weights; AdamW starts anew, because its memory belongs to where it came from."""
+        put_weights(self._adapted, weights)
+        self._optimizer.state.clear()
 
     # Files
 
@@ -162,6 +187,14 @@ def _log_probs(module: Any, texts: Sequence[Text], max_context: int) -> Tensor:
     places = torch.arange(first, width, device=device)[None]
     starts, stops = (torch.tensor(each, device=device)[:, None] for each in zip(*lengths, strict=True))
     return torch.where((places >= starts) & (places < stops), taken.view_as(targets), 0.0).double().sum(-1)
+
+
+def _backend_over(adapted: Any, model: Model) -> tuple[Backend, str]:
+    """The backend that serves an adapted module, and how it batches, in words."""
+    backend, batching = choose_backend(adapted.get_base_model(), model.backend.vocabulary, model.backend.max_context)
+    for lane in (0, 1):  # those of the check
+        backend.release(lane)
+    return backend, batching
 
 
 def _inner(module: Any) -> Any:

@@ -28,7 +28,8 @@ def test_the_estimates_are_the_oracles():
     assert found.tvd == pytest.approx(exact["TV"], abs=1e-4)
     assert found.jensen_shannon == pytest.approx(exact["JS"], abs=1e-4)
     assert found.kl_base == pytest.approx(kl(PI, Q), abs=1e-4)
-    assert found.z == pytest.approx(CASE["exact"]["Z"], abs=1e-3)
+    assert found.z_share == pytest.approx(1, abs=1e-3)
+    assert 0 < found.z_share_error < 0.01
     assert found.moments[0] == pytest.approx(PI[0], abs=1e-4)
     assert found.ess_fraction == pytest.approx(1 / (PI @ np.square(TARGET / PI)), abs=1e-3)
 
@@ -36,7 +37,7 @@ def test_the_estimates_are_the_oracles():
 def test_an_exact_policy_has_nothing_to_report():
     found = of(TARGET, P, np.repeat(np.arange(5), [18, 6, 3, 2, 1]))
     assert (found.kl_target, found.tvd, found.jensen_shannon) == pytest.approx((0, 0, 0), abs=1e-12)
-    assert (found.ess_fraction, found.z) == pytest.approx((1, 1.5))
+    assert (found.ess_fraction, found.z_share, found.z_share_error) == pytest.approx((1, 1, 0), abs=1e-12)
 
 
 def test_lost_mass_counts_though_it_was_never_sampled():
@@ -45,15 +46,19 @@ def test_lost_mass_counts_though_it_was_never_sampled():
     found = of(collapsed, P, np.full(1000, 4))
     assert found.tvd == pytest.approx(1 - TARGET[4], abs=1e-6)
     assert found.kl_target > 0.8
-    assert found.z == pytest.approx(P[4], abs=1e-6)
-    assert held_out_kl(np.log(P), np.log(collapsed), np.log(P), LOG_Z) > 10
+    assert found.z_share == pytest.approx(TARGET[4], abs=1e-6)
+    assert held_out_kl(np.log(P), np.log(collapsed), np.log(P), LOG_Z, 1.0) > 10
 
 
 def test_held_out_texts_measure_kl_with_any_proposal():
     rows = np.repeat(np.arange(5), [2, 1, 3, 3, 1])  # the proposal's frequencies
-    found = held_out_kl(np.log(P[rows]), np.log(PI[rows]), np.log(Q[rows]), LOG_Z)
+    found = held_out_kl(np.log(P[rows]), np.log(PI[rows]), np.log(Q[rows]), LOG_Z, 1.0)
     assert found == pytest.approx(CASE["exact"]["divergences"]["KL(p||pi)"])
-    assert math.isnan(held_out_kl([-math.inf], [0.0], [0.0], 0.0))
+    part = np.where(np.arange(5) < 3, P, 0.0)  # a target that excludes two texts
+    with np.errstate(divide="ignore"):
+        found = held_out_kl(np.log(part[rows]), np.log(PI[rows]), np.log(Q[rows]), np.log(part.sum()), PI[:3].sum())
+    assert found == pytest.approx(kl(part / part.sum(), PI))
+    assert math.isnan(held_out_kl([-math.inf], [0.0], [0.0], 0.0, 1.0))
     assert log_mean(np.log(P[rows]) - np.log(Q[rows])) == pytest.approx(LOG_Z)
     assert log_mean([-math.inf] * 3) == -math.inf
 
@@ -66,11 +71,13 @@ def test_diversity():
 
 def test_the_alarm():
     """With figures measured on the default model: a healthy tuning, and the one that forgets."""
-    base = Standard(rate=0.052, log_z=math.log(0.052), kl_target=2.95)
-    sound = replace(of(PI, P, ROWS), rate=0.885, z=0.044, z_standard_error=0.006, ess_fraction=0.108)
+    base = Standard(rate=0.052, target_rate=1.0, kl_target=2.95)
+    sound = replace(of(PI, P, ROWS), rate=0.885, z_share=0.84, z_share_error=0.12, ess_fraction=0.108)
     assert forgetting(base, 0.885, sound, 0.6) is None
-    lost = replace(sound, rate=0.805, z=0.0003, z_standard_error=0.0002, ess_fraction=0.008)
+    lost = replace(sound, rate=0.805, z_share=0.006, z_share_error=0.004, ess_fraction=0.008)
     assert "forgetting" in (forgetting(base, 0.805, lost, 40.0) or "")
     assert "1%" in (forgetting(base, 0.805, lost, math.nan) or "")
     assert "40.00 nats" in (forgetting(base, 0.805, sound, 40.0) or "")
     assert forgetting(base, 0.05, lost, 40.0) is None, "nothing rose: that is bad luck, not forgetting"
+    falling = Standard(rate=0.7, target_rate=0.05, kl_target=1.5)
+    assert "0.7 to 0.1" in (forgetting(falling, 0.1, lost, 40.0) or "") and forgetting(falling, 0.9, lost, 40.0) is None

@@ -12,32 +12,15 @@ import pytest
 import torch
 
 from playground.errors import PlaygroundError
-from playground.models import Chunk, Model, load_model
+from playground.models import Chunk, load_model
 from playground.models import adapters as adapters_module
 from playground.models.adapters import AdapterShelf, Shape, shared_copy
-from playground.models.choosing import choose_backend
-from playground.models.toy import ToyVocabulary
 from playground.models.tuner import Text, Tuner
-from tests.models.tiny import MAX_CONTEXT, tiny_model
+from tests.models.served import tiny
+from tests.models.tiny import tiny_model
 
 TEXTS: list[Text] = [((5, 6, 7), (8, 9, 10, 2)), ((5, 6, 7), (11,)), ((3,), (4, 5, 6, 7, 8, 9))]
 ARCHITECTURES = ("llama", "gpt2", "gemma3")
-
-
-class TinyVocabulary(ToyVocabulary):
-    """As many tokens as the tiny models have."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.size, self.eos_ids = 96, frozenset({2})
-
-
-def tiny(name: str = "llama") -> Model:
-    hf_model, vocabulary = tiny_model(name), TinyVocabulary()
-    backend, note = choose_backend(hf_model, vocabulary, MAX_CONTEXT)
-    for lane in (0, 1):  # those of the check
-        backend.release(lane)
-    return Model(f"tiny {name}", backend, f"float32 weights; {note}", backend.bytes_per_token(), None, hf_model)
 
 
 def by_hand(module: Any, text: Text) -> float:
