@@ -22,6 +22,7 @@ from playground.ui.session import Session, SessionEnded
 log = logging.getLogger(__name__)
 SESSION_HEADER = "X-PG-Session"
 Answer = Callable[[Request], Awaitable[Any]]
+Ask = Callable[[Session, Any], Awaitable[Any]]
 
 
 def routes(desk: Desk) -> list[BaseRoute]:
@@ -36,21 +37,14 @@ def routes(desk: Desk) -> list[BaseRoute]:
     async def status(request: Request) -> Any:
         return desk.status()
 
-    async def next_view(request: Request) -> Any:
-        with session(request).at_work() as tab:
-            return await desk.next(tab, await body(request))
+    def asked(ask: Ask) -> Answer:
+        """One of the desk's questions: a session and a JSON body in, plain data out."""
 
-    async def trace(request: Request) -> Any:
-        with session(request).at_work() as tab:
-            return await desk.trace(tab, await body(request))
+        async def answer(request: Request) -> Any:
+            with session(request).at_work() as tab:
+                return await ask(tab, await body(request))
 
-    async def scale(request: Request) -> Any:
-        with session(request).at_work() as tab:
-            return await desk.scale_figure(tab, await body(request))
-
-    async def replay(request: Request) -> Any:
-        with session(request).at_work() as tab:
-            return await desk.replay(tab, await body(request))
+        return answer
 
     async def step(request: Request) -> Any:
         with session(request).at_work() as tab:
@@ -74,10 +68,11 @@ def routes(desk: Desk) -> list[BaseRoute]:
     return [
         _route("/pg/v1/session", open_session, "POST"),
         _route("/pg/v1/status", status, "GET"),
-        _route("/pg/v1/next", next_view, "POST"),
-        _route("/pg/v1/trace", trace, "POST"),
-        _route("/pg/v1/scale", scale, "POST"),
-        _route("/pg/v1/replay", replay, "POST"),
+        _route("/pg/v1/next", asked(desk.next), "POST"),
+        _route("/pg/v1/trace", asked(desk.trace), "POST"),
+        _route("/pg/v1/engines", asked(desk.engines), "POST"),
+        _route("/pg/v1/scale", asked(desk.scale_figure), "POST"),
+        _route("/pg/v1/replay", asked(desk.replay), "POST"),
         _route("/pg/v1/steps/{key}", step, "GET"),
         _route("/pg/v1/generations/{id}", generation, "GET"),
         _route("/pg/v1/generations/{id}/timeline", timeline, "GET"),

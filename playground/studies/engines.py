@@ -12,10 +12,11 @@ from typing import TypedDict
 import numpy as np
 
 from playground.models import Vocabulary
-from playground.sampling import Chain, draw, guide, orders
+from playground.sampling import Chain, draw, orders
 from playground.sampling.orders import Note, Order, as_engine, called
 from playground.studies.outcome import Outcome, Runs, same, tvd
 from playground.studies.parting import Comparison
+from playground.studies.pipeline import guided_scores
 from playground.studies.rows import Knobs, StepRows
 from playground.studies.views import VIEW_VERSION
 
@@ -120,12 +121,10 @@ class EnginesView(TypedDict):
 
 
 def engines_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> EnginesView:
-    """The whole view of one step. ``knobs.scale`` other than 1 needs ``rows.negative``."""
+    """The whole view of one step."""
     started = time.perf_counter()
-    scores = rows.prompt[None]
-    if knobs.scale != 1.0 and rows.negative is not None:
-        scores = guide(scores, rows.negative[None], knobs.scale)
-    study = _Study(rows, knobs.strip.chain, vocabulary, Runs(scores[0], rows.token_ids, rows.prompt_length))
+    scores = guided_scores(rows, knobs)
+    study = _Study(rows, knobs.strip.chain, vocabulary, Runs(scores, rows.token_ids, rows.prompt_length))
     here = Order("here", "", (), "", "")
     own = study.engine(here, study.chain, ())
     engines = [study.engine(order, *as_engine(study.chain, name)) for name, order in orders.ORDERS.items()]
@@ -133,7 +132,7 @@ def engines_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> Engine
         version=VIEW_VERSION,
         key=rows.key,
         title=rows.title,
-        vocabulary_size=scores.shape[-1],
+        vocabulary_size=len(scores),
         u=study.u,
         here=own,
         engines=engines,

@@ -109,7 +109,11 @@ class Inspector:
 
     async def view(self, place: Place, knobs: Knobs, seed: int) -> PipelineView:
         """The picture of a place under some knobs. Raises RowsMissing; never calls the model."""
-        return await self.on_worker(lambda: self._view(place, knobs, seed))
+        return await self.study(place, knobs, seed, pipeline_view)
+
+    async def study(self, place: Place, knobs: Knobs, seed: int, make: Callable[[StepRows, Knobs, Any], T]) -> T:
+        """What ``make(rows, knobs, vocabulary)`` finds in a place's stored rows. Raises RowsMissing; no model call."""
+        return await self.on_worker(lambda: self._study(place, knobs, seed, make))
 
     async def on_worker(self, work: Callable[[], T]) -> T:
         """Run chart maths on the one thread that does it."""
@@ -148,10 +152,10 @@ class Inspector:
         """Whether the prompt's row of a place has left the store."""
         return self._row(place.row_key) is None
 
-    def _view(self, place: Place, knobs: Knobs, seed: int) -> PipelineView:
+    def _study(self, place: Place, knobs: Knobs, seed: int, make: Callable[[StepRows, Knobs, Any], T]) -> T:
         if place.negative_ids is None:
             knobs = replace(knobs, scale=1.0)
-        return pipeline_view(self.rows(place, knobs.scale, seed), knobs, self.vocabulary)  # type: ignore[arg-type]
+        return make(self.rows(place, knobs.scale, seed), knobs, self.vocabulary)
 
     def _row(self, key: str) -> torch.Tensor | None:
         if self.first is not None and key in (FIRST_PROMPT, FIRST_NEGATIVE):

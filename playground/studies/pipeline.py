@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from playground.models import Vocabulary
@@ -23,13 +24,10 @@ from playground.studies.views import VIEW_VERSION, OthersView, PipelineView, Row
 def pipeline_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> PipelineView:
     """The whole view of one step. ``knobs.scale`` other than 1 needs ``rows.negative``."""
     started = time.perf_counter()
-    scores = rows.prompt[None]
-    guided = scores
-    if knobs.scale != 1.0 and rows.negative is not None:
-        guided = guide(scores, rows.negative[None], knobs.scale)
-    trace = knobs.strip.chain.trace(guided[0], rows.token_ids, rows.prompt_length)
+    guided = guided_scores(rows, knobs)
+    trace = knobs.strip.chain.trace(guided, rows.token_ids, rows.prompt_length)
     base = rows.base or BaseRow.of(rows.prompt)
-    p_raw, p_guided = base.probs, base.probs if guided is scores else np.asarray(trace.base_probs)
+    p_raw, p_guided = base.probs, base.probs if guided is rows.prompt else np.asarray(trace.base_probs)
     scene = Scene(rows, knobs, vocabulary, trace, base, p_raw, p_guided, np.asarray(trace.probs))
     stages = scene.stages()
     dart = scene.dart()
@@ -57,6 +55,13 @@ def pipeline_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> Pipel
     view["sentence"] = sentence(view)
     view["cost_ms"] = round((time.perf_counter() - started) * 1000, 2)
     return view
+
+
+def guided_scores(rows: StepRows, knobs: Knobs) -> torch.Tensor:
+    """float32[V], nats: what enters the chain; ``rows.prompt`` itself where guidance is off."""
+    if knobs.scale == 1.0 or rows.negative is None:
+        return rows.prompt
+    return guide(rows.prompt[None], rows.negative[None], knobs.scale)[0]
 
 
 def _others(rows: Sequence[RowView], p_raw: NDArray[np.float64], p_final: NDArray[np.float64]) -> OthersView:

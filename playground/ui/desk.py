@@ -15,6 +15,7 @@ from playground.errors import PlaygroundError
 from playground.sampling import cfg, orders
 from playground.settings import Settings
 from playground.studies import prompts
+from playground.studies.engines import engines_view
 from playground.studies.first_view import PROMPT
 from playground.studies.generate import Generation, deltas, forced_step
 from playground.studies.inspect import Inspector, Place, RowsMissing, prompt_tokens
@@ -101,6 +102,18 @@ class Desk:
                 return {"missing": True, "key": place.key}
         await self.inspector.refill(place, session.token)
         return await self._picture(place, knobs, seed, body)
+
+    async def engines(self, session: Session, body: Any) -> dict[str, Any]:
+        """A place under the same knobs as each engine would run them; ``{"missing": true}`` as in ``trace``."""
+        body = asks.mapping(body)
+        place, knobs, seed = session.place(asks.text(body, "key")), asks.knobs(body), asks.seed(body)
+        try:
+            return dict(await self.inspector.study(place, knobs, seed, engines_view))
+        except RowsMissing:
+            if not asks.flag(body, "refill"):
+                return {"missing": True, "key": place.key}
+        await self.inspector.refill(place, session.token)
+        return dict(await self.inspector.study(place, knobs, seed, engines_view))
 
     async def step(self, session: Session, key: str) -> dict[str, Any]:
         """A place as it stands: the model's own distribution, without any stage."""
