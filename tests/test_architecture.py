@@ -34,6 +34,8 @@ HOMES = {
     "plotly": {"charts"},
     "transformers": {"models"},
     "peft": {"models"},
+    "re2": {"studies"},
+    "vaderSentiment": {"studies"},
     "threading": {"engine"},
     "concurrent.futures": {"engine"},
     "multiprocessing": {"engine"},

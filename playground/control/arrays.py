@@ -59,3 +59,7 @@ def table(values: Any, name: str) -> Floats:
 
 def _first(array: Floats, test: Callable[[Floats], Any]) -> int:
     return int(np.flatnonzero(test(array))[0])
+
+
+EMPTY: Floats = np.zeros(0)
+EMPTY.flags.writeable = False

@@ -21,6 +21,8 @@ class Purpose(IntEnum):
 
     DRAW = 0
     XTC = 1
+    ACCEPT = 2
+    """Whether quasi-rejection sampling takes a whole text; its step is 0."""
 
 
 def uniform(seed: int, sample: int, step: int, purpose: int = Purpose.DRAW) -> float:

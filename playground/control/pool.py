@@ -1,0 +1,100 @@
+"""The pool: texts drawn once, with what both models say of them and one fixed uniform each; everything else is NumPy.
+
+Knows nothing about how texts are drawn. A pool is a value: adding makes a longer one, nothing is ever scored again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from playground.control import arrays
+from playground.control.arrays import Floats
+from playground.control.texts import Text
+from playground.errors import PlaygroundError
+
+FORMAT = "decoding-playground/pool/1"
+MAX_ROWS = 200_000
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Row i: a text, log a (under the model) and log q (under what it was drawn from), nats, its dart in [0, 1), and
+    the prompt it answers."""
+
+    texts: tuple[Text, ...] = ()
+    log_base: Floats = arrays.EMPTY
+    log_proposal: Floats = arrays.EMPTY
+    uniforms: Floats = arrays.EMPTY
+    contexts: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def log_weights(self) -> Floats:
+        """float64[N]: log a - log q."""
+        return self.log_base - self.log_proposal
+
+    def with_rows(self, other: Pool) -> Pool:
+        """Both, in order."""
+        if len(self) + len(other) > MAX_ROWS:
+            raise PlaygroundError(f"A pool holds at most {MAX_ROWS:,} texts.")
+        return Pool(
+            self.texts + other.texts,
+            np.concatenate([self.log_base, other.log_base]),
+            np.concatenate([self.log_proposal, other.log_proposal]),
+            np.concatenate([self.uniforms, other.uniforms]),
+            self.contexts + other.contexts,
+        )
+
+    def of(self, rows: Sequence[int]) -> Pool:
+        """Some of the rows."""
+        at = np.asarray(rows, dtype=np.int64)
+        return replace(
+            self,
+            texts=tuple(self.texts[row] for row in at),
+            log_base=self.log_base[at],
+            log_proposal=self.log_proposal[at],
+            uniforms=self.uniforms[at],
+            contexts=tuple(self.contexts[row] for row in at),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, so that another program can fit and accept the same."""
+        return {
+            "format": FORMAT,
+            "texts": [text.text for text in self.texts],
+            "num_tokens": [text.num_tokens for text in self.texts],
+            "log_base": self.log_base.tolist(),
+            "log_proposal": self.log_proposal.tolist(),
+            "uniforms": self.uniforms.tolist(),
+            "contexts": list(self.contexts),
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Pool:
+        """What ``to_json`` wrote; PlaygroundError where it is something else."""
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+            raise PlaygroundError(f"This is no pool: its format must be {FORMAT!r}.")
+        texts, tokens, contexts = data.get("texts"), data.get("num_tokens"), data.get("contexts")
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts) or len(texts) > MAX_ROWS:
+            raise PlaygroundError(f"texts must be a list of at most {MAX_ROWS:,} texts.")
+        if not isinstance(contexts, list) or not all(isinstance(one, str) for one in contexts):
+            raise PlaygroundError("contexts must be a list of texts.")
+        if not isinstance(tokens, list) or not all(type(one) is int and one >= 0 for one in tokens):
+            raise PlaygroundError("num_tokens must be a list of whole numbers.")
+        if not len(texts) == len(tokens) == len(contexts):
+            raise PlaygroundError("texts, num_tokens and contexts must be equally long.")
+        log_base = arrays.log_values(data.get("log_base", []), "log_base", len(texts))
+        log_proposal = arrays.log_values(data.get("log_proposal", []), "log_proposal", len(texts))
+        uniforms = arrays.vector(data.get("uniforms", []), "uniforms", len(texts))
+        if ((uniforms < 0) | (uniforms >= 1)).any() or (log_proposal == -np.inf).any():
+            raise PlaygroundError("uniforms lie in [0, 1), and every text was possible under its proposal.")
+        rows = tuple(
+            Text(text, count, -log / np.log(2)) for text, count, log in zip(texts, tokens, log_base, strict=True)
+        )
+        return cls(rows, log_base, log_proposal, uniforms, tuple(contexts))

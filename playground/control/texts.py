@@ -1,0 +1,69 @@
+"""A text as features see it, and the helpers that tell words apart.
+
+Knows nothing about tokens' meaning, models or features.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from playground.errors import PlaygroundError
+
+
+@dataclass(frozen=True)
+class Text:
+    """What was written after the prompt, and what is known about it."""
+
+    text: str
+    num_tokens: int = 0
+    """The end token, where it was drawn, counted once."""
+    surprisal_bits: float | None = None
+    """-log2 of its probability under the model; None where nobody has asked a model."""
+
+
+Matcher = Callable[[str], bool]
+Scores = Callable[[Sequence[Text]], Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What some features need from outside, handed in by whoever has it: this layer imports no model and no pattern
+    library. A missing one is said where it is wanted."""
+
+    compile_pattern: Callable[[str], Matcher] | None = None
+    """A pattern of a stranger as a search in linear time (RE2); PlaygroundError where it is none."""
+    valences: Mapping[str, float] | None = None
+    """Words (lower case) and how pleasant they are, -4 to 4."""
+    surprisal_bits: Scores | None = None
+    """-log2 p of texts under a model."""
+    classifier: Callable[[str, str], Scores] | None = None
+    """(hub id or folder, label) -> probability of the label for texts."""
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-case words, apostrophes inside them kept."""
+    return re.findall(r"\w+(?:['’]\w+)*", text.lower())
+
+
+def literal_matcher(phrases: Sequence[str], whole_words: bool, match_case: bool) -> re.Pattern[str]:
+    """A search for fixed phrases (escaped: no pattern of anybody is interpreted)."""
+    inner = "|".join(re.escape(phrase) for phrase in sorted(phrases, key=len, reverse=True))
+    body = rf"(?<!\w)(?:{inner})(?!\w)" if whole_words else f"(?:{inner})"
+    return re.compile(body, 0 if match_case else re.IGNORECASE)
+
+
+def num_syllables(word: str) -> int:
+    """Groups of vowels, a silent final e not counted: the usual estimate for English."""
+    groups = len(re.findall(r"[aeiouy]+", word))
+    if word.endswith("e") and not word.endswith(("le", "ee")) and groups > 1:
+        groups -= 1
+    return max(1, groups)
+
+
+def bounded(text: str, most: int, what: str) -> str:
+    """The text, or a PlaygroundError where reading it could take too long."""
+    if len(text) > most:
+        raise PlaygroundError(f"{what} reads at most {most:,} characters; this text has {len(text):,}.")
+    return text

@@ -1,0 +1,48 @@
+"""What features need from other packages: patterns in linear time (RE2) and the words of a sentiment lexicon (VADER).
+
+Knows nothing about features or pools. Both packages are imported when they are first wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from playground.control.texts import Matcher, Tools
+from playground.errors import PlaygroundError
+
+MAX_PATTERN_BYTES = 1 << 20
+"""Memory one compiled pattern may take: RE2 answers in linear time, but a pattern can still be huge."""
+
+
+@lru_cache(maxsize=64)
+def compile_pattern(pattern: str) -> Matcher:
+    """A search for an RE2 pattern; PlaygroundError where it is none."""
+    import re2
+
+    options = re2.Options()
+    options.max_mem = MAX_PATTERN_BYTES
+    options.log_errors = False
+    try:
+        compiled = re2.compile(pattern, options)
+    except (re2.error, UnicodeError) as error:
+        words = error.args[0] if error.args else ""
+        text = words.decode(errors="replace") if isinstance(words, bytes) else str(words)
+        raise PlaygroundError(
+            f"The pattern {pattern[:60]!r} cannot be read: {text[:120]}. It is RE2, so there is no look-around and "
+            "there are no back-references."
+        ) from error
+    return lambda text: compiled.search(text.encode("utf-8", "replace").decode()) is not None
+
+
+@lru_cache(maxsize=1)
+def valences() -> Mapping[str, float]:
+    """Some 7,500 words and how pleasant people found them, -4 to 4 (Hutto & Gilbert 2014, MIT licence)."""
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+    return {word: float(value) for word, value in SentimentIntensityAnalyzer().lexicon.items()}
+
+
+def text_tools() -> Tools:
+    """The tools that need no model."""
+    return Tools(compile_pattern=compile_pattern, valences=valences())
