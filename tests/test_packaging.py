@@ -15,6 +15,8 @@ from tests.trees import ROOT, modules
 PIN = re.compile(r'([a-z0-9_.-]+)==([0-9][\w.]*)(; python_version (<|>=) "3\.11")?')
 INDIRECT = {"torch", "accelerate"}
 """Imported under their own names or by transformers for us."""
+OTHER_NAMES = {"re2": "google-re2", "vaderSentiment": "vadersentiment"}
+"""What is imported under another name than it is installed by."""
 
 
 def pins(name: str) -> dict[str, list[tuple[str, str]]]:
@@ -46,7 +48,8 @@ def test_the_pins_are_what_is_installed_here():
 
 def test_every_package_imported_is_pinned_and_every_pin_is_used():
     imported = {name.split(".")[0] for module in modules() for _, name, _ in module.imports()}
-    outside = imported - set(sys.stdlib_module_names) - {"playground", "__future__"}
+    outside = {OTHER_NAMES.get(name, name) for name in imported - set(sys.stdlib_module_names)}
+    outside -= {"playground", "__future__"}
     pinned = set(pins("requirements.txt"))
     assert outside <= pinned, outside - pinned
     assert pinned - outside <= INDIRECT | {"plotly"}, "plotly's script is served; the rest must be imported"

@@ -61,5 +61,6 @@ def _first(array: Floats, test: Callable[[Floats], Any]) -> int:
     return int(np.flatnonzero(test(array))[0])
 
 
-EMPTY: Floats = np.zeros(0)
-EMPTY.flags.writeable = False
+def empty() -> Floats:
+    """float64[0]."""
+    return np.zeros(0)

@@ -6,7 +6,7 @@ Knows nothing about how texts are drawn. A pool is a value: adding makes a longe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,9 @@ class Pool:
     the prompt it answers."""
 
     texts: tuple[Text, ...] = ()
-    log_base: Floats = arrays.EMPTY
-    log_proposal: Floats = arrays.EMPTY
-    uniforms: Floats = arrays.EMPTY
+    log_base: Floats = field(default_factory=arrays.empty)
+    log_proposal: Floats = field(default_factory=arrays.empty)
+    uniforms: Floats = field(default_factory=arrays.empty)
     contexts: tuple[str, ...] = ()
 
     def __len__(self) -> int:

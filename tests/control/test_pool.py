@@ -94,7 +94,7 @@ def test_resampling_takes_each_row_as_often_as_its_weight():
 def test_stopping(rule, proposed, taken, reason):
     assert rule.reason(proposed, taken) == reason
     if reason:
-        assert str(proposed) in in_words(reason, proposed, taken)
+        assert f"{proposed:,}" in in_words(reason, proposed, taken)
 
 
 def test_there_is_no_rule_without_an_end():
