@@ -33,6 +33,8 @@ def _check_request(request: Request, fleet: Fleet) -> None:
     if not request.prompt_ids:
         raise PlaygroundError("The prompt is empty. Type at least one character.")
     _check_branches(request, fleet)
+    if request.memory is not None and len(request.memory) != len(request.chain.samplers):
+        raise PlaygroundError("memory holds one value for each stage of the chain; carry it over with chain.carried.")
     if isinstance(request.stop, str) or not all(isinstance(text, str) and text for text in request.stop):
         raise PlaygroundError("stop is a list of texts, none of them empty.")
     if len(request.stop) > MAX_STOPS or any(len(text) > MAX_STOP_LENGTH for text in request.stop):

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from playground.errors import PlaygroundError
 from playground.sampling import Chain, Guidance, mix, stack
+from playground.sampling.batch import aims
+from playground.sampling.branches import Coins
 from playground.sampling.candidates import compacted
 from playground.sampling.draw import draw
 
@@ -38,6 +40,8 @@ class Ask:
     prompt_length: int
     memory: tuple[Any, ...]
     """One value a stage of the chain."""
+    coins: Coins = ()
+    """The numbers of its random stages, one a stage."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +87,17 @@ def _decide(asks: Sequence[Ask], model: Tensor, others: Sequence[Tensor]) -> lis
 
 def _decision(ask: Ask, base_row: Tensor, line: Sequence[float]) -> Decision:
     token_id, log_prob, final_log_prob, final_bits, bits, surprisal = line
-    memory = ask.chain.observe(ask.memory, base_row, int(token_id), ask.history)
+    memory = ask.chain.observe(ask.memory, base_row, int(token_id), ask.history, ask.prompt_length, ask.coins)
     return Decision(int(token_id), log_prob, final_log_prob, final_bits, bits, surprisal, memory)
 
 
 def _draw(asks: Sequence[Ask], base: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The chain and the dart: token ids int64[B], log-probability float64[B], nats, and entropy float64[B], bits.
 
-    Drawn from what the chain leaves, without spreading it over the vocabulary again.
+    Drawn from what the chain leaves, without spreading it over the vocabulary again. Where a stage is random, from
+    the side its coin takes; the figures are those of the exact mixture of both.
     """
+    coins = [ask.coins for ask in asks]
     darts = torch.tensor([ask.uniform for ask in asks], dtype=torch.float64)
     token_ids = torch.empty(len(asks), dtype=torch.int64, device=base.device)
     log_prob, bits = (torch.empty(len(asks), dtype=torch.float64, device=base.device) for _ in range(2))
@@ -101,10 +107,10 @@ def _draw(asks: Sequence[Ask], base: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     for group, left in passes:
         rows = list(group.rows)
         # A stage that only reshapes may leave few as well: sixteen greedy rows take 8 ms instead of 33 this way.
-        candidates = compacted(left)
-        columns = draw(candidates.scores, darts[rows])
-        token_ids[rows] = candidates.token_ids(columns)
-        log_prob[rows], bits[rows] = _figures(candidates.scores, columns)
+        aimed, proposal = aims(group, compacted(left), coins)
+        hits = aimed.token_ids(draw(aimed.scores, darts[rows]))
+        token_ids[rows] = hits
+        log_prob[rows], bits[rows] = _figures(proposal.scores, proposal.columns(hits))
     return token_ids, log_prob, bits
 
 

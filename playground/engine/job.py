@@ -24,7 +24,7 @@ class Sample:
         self.number = number
         self.gang = gang
         self.text = TextTail(request.stop)
-        self.memory = request.chain.start()
+        self.memory = request.chain.start() if request.memory is None else request.memory
         """What the chain's stateful stages remember."""
         self.num_written = 0
         """Tokens drawn here; ``continued_ids`` are not counted."""

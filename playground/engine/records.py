@@ -53,6 +53,8 @@ class Request:
     """Put each step's logits rows into the store (the newest 16 of a stream stay)."""
     continued_ids: tuple[int, ...] = ()
     """Tokens already written or forced: they follow the prompt in every branch; the darts go on at their number."""
+    memory: tuple[Any, ...] | None = None
+    """What the chain's stages remember behind ``continued_ids``, one value a stage; None: they start afresh."""
     both_branches: bool = False
     """Run every branch even where guidance is off, because somebody looks at their rows."""
     first_sample: int = 0
@@ -127,6 +129,10 @@ class Step:
     """Those of the other branches, in order; none where guidance was off."""
     memory: tuple[Any, ...] = ()
     """What the chain's stateful stages remembered when this token was drawn, one value a stage."""
+    memory_after: tuple[Any, ...] = ()
+    """What they remember of it: the memory of the next step."""
+    coins: tuple[float | None, ...] = ()
+    """The numbers in [0, 1) of the chain's random stages, one a stage; () where none is random."""
     end: Reason | None = None
     """Why this sample ended here; None while it goes on."""
 

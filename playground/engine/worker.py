@@ -23,6 +23,7 @@ from playground.engine.refilling import branch_key
 from playground.engine.scheduler import Payment, Scheduler
 from playground.engine.store import LogitsStore
 from playground.errors import PlaygroundError
+from playground.sampling.branches import Coins
 from playground.sampling.draw import uniform
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,11 @@ class Ready:
     def index(self) -> int:
         """The number of the token, and of its dart."""
         return len(self.request.continued_ids) + self.sample.num_written
+
+    @property
+    def coins(self) -> Coins:
+        """The numbers of the chain's random stages."""
+        return self.request.chain.coins(self.request.seed, self.sample.number, self.index)
 
 
 class Worker:
@@ -121,6 +127,7 @@ class Worker:
                 one.sample.history,
                 len(one.request.prompt_ids),
                 one.sample.memory,
+                one.coins,
             )
             for one in ready
         ]
@@ -169,6 +176,8 @@ class Worker:
             row_key=key,
             other_keys=tuple(branch_key(key, branch) for branch in request.other_branches[: len(one.rows) - 1]),
             memory=sample.memory,
+            memory_after=decision.memory,
+            coins=one.coins,
             end=end,
         )
 

@@ -39,7 +39,7 @@ class Group:
         if coins is None:
             return None
         return [
-            [None if place is None or not coins[row] else coins[row][place] for place in places]
+            tuple(None if place is None or not coins[row] else coins[row][place] for place in places)
             for row, places in zip(self.rows, self.places, strict=True)
         ]
 

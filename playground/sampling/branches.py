@@ -15,7 +15,7 @@ from playground.sampling.sampler import Sampler
 from playground.sampling.softmax import log_softmax
 from playground.sampling.stacking import merged, separate
 
-Coins = Sequence[float | None]  # one a stage: its number in [0, 1), None where the stage has no coin
+Coins = tuple[float | None, ...]  # one a stage: its number in [0, 1), None where the stage has no coin
 
 
 def outcomes(stage: int, sampler: Sampler) -> list[tuple[float, Pick, Sampler]]:

@@ -25,6 +25,8 @@ CHAINS = [
     chain(temperature=1.3, min_p=0.05),
     chain(repetition_penalty=1.3, top_p=0.9, temperature=1.5),
     chain(frequency_penalty=0.7, presence_penalty=0.4, top_k=20),
+    Chain.from_url("temperature:1.5,xtc:0.5:0.02,top_p:0.95"),
+    Chain.from_url("xtc:0.4:0.02,temperature:1.2,xtc:0.6:0.001,mirostat_v2:3:0.4"),
 ]
 
 
@@ -41,7 +43,9 @@ def replay(engine: Engine, request: Request, steps: list[Step], place: int) -> S
         base = guide(model, row_of(engine, step.other_keys[0])[None], request.guidance.weights[0])
     history = request.prompt_ids + tuple(step.token_id for step in steps[:place])
     final = request.chain.apply(base, [history], len(request.prompt_ids), [step.memory])
-    token_id = int(draw(final, torch.tensor([step.uniform], dtype=torch.float64)))
+    assert step.coins == request.chain.coins(request.seed, step.sample, step.index)
+    aimed = request.chain.decided(step.coins).apply(base, [history], len(request.prompt_ids), [step.memory])
+    token_id = int(draw(aimed, torch.tensor([step.uniform], dtype=torch.float64)))
     log_model, log_base, log_final = (torch.log_softmax(row[0].double(), -1) for row in (model, base, final))
     assert token_id == step.token_id
     assert step.uniform == uniform(request.seed, step.sample, step.index)
