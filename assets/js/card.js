@@ -137,7 +137,7 @@ function drawCurves(state, stage, arriving, view, xs, off) {
 
 /** The cut as geometry: lines (edge, dashed level), the staircase, and the region that falls away. */
 function drawCut(state, stage, view, xs) {
-  const { axis = "none", value, high } = stage?.cut || {};
+  const { axis = "none", value, high, marks = [], ranks = [] } = stage?.cut || {};
   const shape = { region: "", edge: "", level: "", staircase: "" };
   if (axis === "probability" || axis === "band") {
     const y = value > 0 ? tenth(yOfLog(Math.log10(value))) : FLOOR;
@@ -158,6 +158,8 @@ function drawCut(state, stage, view, xs) {
       shape.staircase = linePath(xs, stage.cumulative || [], yOfMass);
     }
   }
+  for (const mark of marks) shape.level += `M0 ${mark > 0 ? tenth(yOfLog(Math.log10(mark))) : FLOOR}H${WIDTH}`;
+  for (const rank of ranks) shape.edge += `M${tenth(xOfRank(rank, view.vocabulary_size))} ${TOP}V${FLOOR}`;
   for (const name in shape) setAttr(state[name], "d", shape[name]);
 }
 

@@ -16,7 +16,7 @@ from playground.sampling import ALIVE, SAMPLERS, Cut, StageTrace, Trace, draw, m
 from playground.studies.rows import BaseRow, Knobs, StepRows
 from playground.studies.views import BaseView, CutView, DartView, RowView, RulerSegment, StageView
 
-NUM_ROWS, NUM_REMOVED, NUM_SEGMENTS, NUM_RANKS = 20, 5, 60, 180
+NUM_ROWS, NUM_REMOVED, NUM_SEGMENTS, NUM_RANKS, NUM_MARKED = 20, 5, 60, 180, 40
 LOWEST_LOG10 = -12.0
 """Curves are floored here: below it no chart can show a difference."""
 
@@ -99,7 +99,7 @@ class Scene:
             kept_mass=1.0,
             kl_bits=self._guidance_kl() if on else 0.0,
             mass_alive=1.0,
-            cut=_cut(Cut()),
+            cut=_cut(Cut(), []),
             note="",
         )
 
@@ -118,7 +118,7 @@ class Scene:
         after: BaseView,
     ) -> StageView:
         sampler = SAMPLERS[stage_id.partition("--")[0]]
-        axis = traced.cut.axis if traced else "none"
+        cut = traced.cut if traced else Cut()
         return StageView(
             id=stage_id,
             name=sampler.name,
@@ -128,7 +128,7 @@ class Scene:
             params=dict(traced.params) if traced else {},
             before=self.curve(arriving, alive_before),
             after=self.curve(leaving, alive),
-            cumulative=self.cumulative(arriving) if axis == "cumulative" else [],
+            cumulative=self.staircase(cut, arriving),
             support_before=before["support"],
             support=after["support"],
             choices_before=before["choices"],
@@ -138,7 +138,7 @@ class Scene:
             kept_mass=traced.kept_mass if traced else 1.0,
             kl_bits=traced.kl_bits if traced else 0.0,
             mass_alive=float(self.p_guided[alive].sum()),
-            cut=_cut(traced.cut if traced else Cut()),
+            cut=_cut(cut, self._ranks_of(alive_before & ~alive, arriving) if cut.axis == "tokens" else []),
             note="",
         )
 
@@ -153,9 +153,18 @@ class Scene:
         values = np.log10(np.maximum(probabilities[self.shown], 10.0**LOWEST_LOG10)).round(3)
         return [value if lives else None for value, lives in zip(values.tolist(), alive[self.shown], strict=True)]
 
-    def cumulative(self, probabilities: NDArray[np.float64]) -> list[float]:
-        """Mass of the tokens up to each shared rank, in the order of the base row."""
-        return np.cumsum(probabilities[self.base.order])[self.ranks - 1].round(6).tolist()
+    def staircase(self, cut: Cut, probabilities: NDArray[np.float64]) -> list[float]:
+        """Its height at each shared rank: the stage's own, or the mass so far in the order of the base row."""
+        if cut.axis != "cumulative":
+            return []
+        if cut.staircase is None:
+            return np.cumsum(probabilities[self.base.order])[self.ranks - 1].round(6).tolist()
+        heights = np.asarray(cut.staircase)
+        return heights[np.minimum(self.ranks, len(heights)) - 1].round(6).tolist()
+
+    def _ranks_of(self, tokens: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> list[int]:
+        """Ranks of the likeliest of a mask of tokens."""
+        return sorted(int(self.base.rank_of[token]) for token in _largest(probabilities, tokens, NUM_MARKED))
 
     def rows_shown(self, drawn: int) -> list[RowView]:
         """The largest final tokens, the largest removed, the drawn and the pinned ones."""
@@ -224,8 +233,8 @@ class Scene:
         )
 
 
-def _cut(cut: Cut) -> CutView:
-    return CutView(axis=cut.axis, value=cut.value, high=cut.high)
+def _cut(cut: Cut, ranks: list[int]) -> CutView:
+    return CutView(axis=cut.axis, value=cut.value, high=cut.high, marks=list(cut.marks), ranks=ranks)
 
 
 def _largest(probabilities: NDArray[np.float64], among: NDArray[np.bool_], count: int) -> list[int]:

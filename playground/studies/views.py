@@ -20,11 +20,15 @@ class Fragment(TypedDict, total=False):
 
 class CutView(TypedDict):
     """A stage's cut as geometry: ``rank`` vertical line, ``probability`` horizontal line, ``cumulative`` staircase
-    level, ``band`` two horizontal lines (value and high), ``none``."""
+    level, ``band`` two horizontal lines (value and high), ``tokens`` single ones (at their ranks), ``none``."""
 
     axis: str
     value: float | None
     high: float | None
+    marks: list[float]
+    """Probabilities of dashed lines by which the cut is measured: each σ below the best score, the ε above an η."""
+    ranks: list[int]
+    """Of a ``tokens`` cut: where the likeliest of the removed tokens stand."""
 
 
 class StageView(TypedDict):
@@ -42,7 +46,8 @@ class StageView(TypedDict):
     before: list[float | None]
     """log10 p at each of PipelineView.ranks, as it arrives (removed: null)."""
     cumulative: list[float]
-    """Cumulative mass at each of the ranks as it arrives, where the cut is on the cumulative axis; else empty."""
+    """The staircase at each of the ranks, where the cut is on the cumulative axis: mass as it arrives, or what the
+    stage sums instead (entropy, bends of the curve); else empty."""
     after: list[float | None]
     """The same as it leaves; null where the stage (or an earlier one) removed the token."""
     support_before: int

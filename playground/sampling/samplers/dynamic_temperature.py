@@ -13,7 +13,7 @@ from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
 from playground.sampling.divide import divided
 from playground.sampling.param import param
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.softmax import softmax
 from playground.sampling.thresholds import entropy_nats
 
@@ -55,6 +55,12 @@ class DynamicTemperature(Sampler):
             expected_probs=(0.8, 0.2),
         ),
     )
+    demo = Demo(
+        "The capital of France is",
+        'Nearly sure, so it runs cold and Paris gets 99 %. Put "The dragon flew over Paris, France, and the" '
+        "in its place and the same stage runs hot.",
+        {"low": 0.3, "high": 1.8},
+    )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
         low, high = column(self.low, scores), column(self.high, scores)
@@ -63,7 +69,7 @@ class DynamicTemperature(Sampler):
         num_left = (scores > -torch.inf).sum(-1, keepdim=True)
         highest = num_left.double().log()
         share = torch.where(num_left > 1, entropy_nats(softmax(scores)) / highest, 0.0).clamp(0.0, 1.0)
-        temperature = low + (high - low) * share**column(self.exponent, scores)
+        temperature = low + (high - low) * share ** column(self.exponent, scores)
         # To float32's digits: the last ones of a power depend on how many rows are computed together.
         temperature = torch.where(num_left > 1, temperature.float().double(), 1.0)
         return divided(scores, temperature)

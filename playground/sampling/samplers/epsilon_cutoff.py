@@ -13,7 +13,7 @@ from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import param
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.softmax import softmax
 from playground.sampling.thresholds import at_least
 
@@ -38,6 +38,11 @@ class EpsilonCutoff(Sampler):
     examples = (
         Example("0.19 is below 0.2.", {"epsilon": 0.2}, survivors=(0, 1), probs=(0.5, 0.31, 0.19)),
         Example("Nobody has 0.6: the likeliest stays.", {"epsilon": 0.6}, survivors=(1,), probs=(0.3, 0.5, 0.2)),
+    )
+    demo = Demo(
+        "The dragon flew over Paris, France, and the",
+        "A fixed bar of 0.2 %: here, where nothing is likely, it takes half the probability away.",
+        {"epsilon": 0.002},
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

@@ -13,7 +13,7 @@ from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import param
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.softmax import softmax
 from playground.sampling.thresholds import at_least, entropy_nats
 
@@ -48,6 +48,12 @@ class EtaCutoff(Sampler):
             survivors=(0, 1),
             probs=(0.9, 0.07, 0.03),
         ),
+    )
+    demo = Demo(
+        "The dragon flew over Paris, France, and the",
+        "The ε that takes half the probability as an epsilon cutoff: at this entropy the bar sinks far below "
+        "it (dashed), and over a thousand tokens stay.",
+        {"epsilon": 0.002},
     )
 
     def threshold(self, probs: torch.Tensor, epsilon: torch.Tensor) -> torch.Tensor:

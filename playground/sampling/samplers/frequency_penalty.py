@@ -12,7 +12,7 @@ import torch
 from playground.sampling.columns import Number
 from playground.sampling.context import Context
 from playground.sampling.param import last_n, param, whose_tokens
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.seen import rescored
 
 
@@ -53,6 +53,11 @@ class FrequencyPenalty(Sampler):
             prompt_length=2,
             expected_probs=(0.8, 0.2),
         ),
+    )
+    demo = Demo(
+        "My favourite colours are blue, green, red, blue, green, red, blue, green,",
+        "Blue and green were said three times and pay threefold, red twice; the list breaks out of its circle.",
+        {"penalty": 1.0},
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

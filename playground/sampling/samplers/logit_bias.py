@@ -14,7 +14,7 @@ from playground.errors import PlaygroundError
 from playground.sampling.columns import per_row
 from playground.sampling.context import Context
 from playground.sampling.param import biases
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.seen import within_range
 
 
@@ -41,6 +41,11 @@ class LogitBias(Sampler):
             logits=(0.0, 0.0),
             expected_probs=(0.2, 0.8),
         ),
+    )
+    demo = Demo(
+        "The capital of France is",
+        "Four nats on token 4528, London: odds of 62 to 1 for Paris become nearly even.",
+        {"bias": {"4528": 4}},
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

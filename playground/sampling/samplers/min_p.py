@@ -13,7 +13,7 @@ from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import param
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,13 @@ class MinP(Sampler):
     examples = (
         Example("Half of 0.4 is 0.2: 0.19 goes.", {"min_p": 0.5}, survivors=(0, 1), probs=(0.4, 0.3, 0.19, 0.11)),
         Example("m = 1 keeps the maximum and its equals.", {"min_p": 1.0}, survivors=(0, 2), logits=(2.0, 1.0, 2.0)),
+    )
+    demo = Demo(
+        "The dragon flew over Paris, France, and the",
+        "The same heat at which top-p lets thousands pass: a tenth of the best one is a bar that about a "
+        "hundred tokens clear.",
+        {"min_p": 0.1},
+        before=({"sampler": "temperature", "temperature": 1.5},),
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

@@ -14,7 +14,7 @@ from playground.sampling.columns import Number, per_row
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import param
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,12 @@ class NoRepeatNgram(Sampler):
         Example(
             "n = 1: no token twice.", {"size": 1}, survivors=(1, 3), logits=(1.0, 1.0, 1.0, 1.0), token_ids=(2, 0, 2)
         ),
+    )
+    demo = Demo(
+        "A long time ago in a galaxy far, far away. A long time ago in a galaxy far, far",
+        "The model is 99.5 % sure of the word that would say the line a second time. That one is out, and it "
+        "has to improvise.",
+        {"size": 3},
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import flavour
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.softmax import softmax
 from playground.sampling.thresholds import at_least, collision
 
@@ -45,9 +45,7 @@ class PLess(Sampler):
             survivors=(0,),
             probs=(0.5, 0.3, 0.2),
         ),
-        Example(
-            "0.45² + 0.45² + 0.1² = 0.415: both equals stay.", {}, survivors=(0, 1), probs=(0.45, 0.45, 0.1)
-        ),
+        Example("0.45² + 0.45² + 0.1² = 0.415: both equals stay.", {}, survivors=(0, 1), probs=(0.45, 0.45, 0.1)),
         Example("Σp² = 0.46: 0.3 goes.", {}, survivors=(0,), probs=(0.6, 0.3, 0.1)),
         Example(
             "Normalised, the same threshold is (3 · 0.46 − 1)/2 = 0.19: 0.3 stays.",
@@ -55,6 +53,12 @@ class PLess(Sampler):
             survivors=(0, 1),
             probs=(0.6, 0.3, 0.1),
         ),
+    )
+    demo = Demo(
+        "The dragon flew over Paris, France, and the",
+        "No knob to set: at this heat two draws agree once in a thousand times, and about a hundred tokens are "
+        "likelier than that. Lower the temperature, and it grows stricter by itself.",
+        before=({"sampler": "temperature", "temperature": 1.5},),
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 from playground.sampling.columns import Number
 from playground.sampling.context import Context
 from playground.sampling.param import last_n, param, whose_tokens
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.seen import rescored
 
 
@@ -53,6 +53,12 @@ class PresencePenalty(Sampler):
             prompt_length=2,
             expected_probs=(16 / 17, 1 / 17),
         ),
+    )
+    demo = Demo(
+        "My favourite colours are blue, green, red, blue, green, red, blue, green,",
+        "All three colours pay the same once, however often they were said: red stays ahead of blue, and both "
+        'fall behind "and".',
+        {"penalty": 1.5},
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

@@ -14,7 +14,7 @@ from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
 from playground.sampling.divide import HEADROOM
 from playground.sampling.param import param
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 
 STEEPEST = 3.0  # the curve beyond which the square changes its sign and lifts tokens above the likeliest one
 
@@ -54,6 +54,12 @@ class Quadratic(Sampler):
             logits=(0.5, 0.0),
             expected_probs=(0.7310586, 0.2689414),
         ),
+    )
+    demo = Demo(
+        "Once upon a time, there was a",
+        "The ten best beginnings come level while thousands of far ones fall away: 280 effective choices "
+        "become 55, and yet no single one is favoured.",
+        {"factor": 0.3},
     )
 
     def __post_init__(self) -> None:

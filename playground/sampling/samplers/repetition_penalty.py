@@ -12,7 +12,7 @@ import torch
 from playground.sampling.columns import Number
 from playground.sampling.context import Context
 from playground.sampling.param import last_n, param
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.seen import rescored
 
 
@@ -52,6 +52,11 @@ class RepetitionPenalty(Sampler):
             token_ids=(0, 1),
             expected_probs=(1 / 3, 2 / 3),
         ),
+    )
+    demo = Demo(
+        "The cat sat on the mat. The cat sat on the",
+        "Mat and cat lead because they were just said. The penalty drops both, and bed, couch and floor take over.",
+        {"penalty": 1.3},
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

@@ -15,7 +15,7 @@ from playground.sampling.cut import Cut
 from playground.sampling.param import flavour, param
 from playground.sampling.prefix import SLACK
 from playground.sampling.ranked import Answer, largest, settled
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.softmax import total, weights
 
 FLAT = 1e-6  # less curvature than this in all is none: every token then counts for the same
@@ -58,6 +58,12 @@ class TailFree(Sampler):
             survivors=(0, 1),
             probs=(0.5, 0.3, 0.1, 0.06, 0.04),
         ),
+    )
+    demo = Demo(
+        "The dragon flew over Paris, France, and the",
+        "The curve of sorted probabilities bends at its head and then runs straight: what comes after the "
+        "last bend, half of the mass here, is called tail.",
+        {"z": 0.95},
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

@@ -13,7 +13,7 @@ from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
 from playground.sampling.divide import divided
 from playground.sampling.param import param
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,12 @@ class Temperature(Sampler):
             expected_probs=(4 / 7, 2 / 7, 1 / 7),
         ),
         Example("T = 0: the first of two equals.", {"temperature": 0.0}, survivors=(1,), logits=(1.0, 3.0, 3.0)),
+    )
+    demo = Demo(
+        "Once upon a time, there was a",
+        "The story opens in some 280 plausible ways. At 0.5 it is 15: small, town, woman; drag it beyond 1 "
+        "and the beginning could be anything.",
+        {"temperature": 0.5},
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

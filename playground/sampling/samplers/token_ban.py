@@ -16,7 +16,7 @@ from playground.sampling.columns import per_row
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import tokens
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ class TokenBan(Sampler):
             expected_probs=(0.5, 0.5),
         ),
         Example("All are banned: the likeliest stays.", {"tokens": [0, 1]}, survivors=(1,), probs=(0.25, 0.75)),
+    )
+    demo = Demo(
+        "The capital of France is",
+        "Without token 7042, Paris, the model does not know another capital: its four choices become 64.",
+        {"tokens": [7042]},
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

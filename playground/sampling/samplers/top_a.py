@@ -13,7 +13,7 @@ from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import param
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.softmax import softmax
 from playground.sampling.thresholds import at_least
 
@@ -41,6 +41,12 @@ class TopA(Sampler):
             survivors=(0, 1, 2),
             probs=(0.43, 0.4, 0.1, 0.07),
         ),
+    )
+    demo = Demo(
+        "The capital of France is",
+        'The model is sure, so the bar is high: only Paris clears a fifth of its square. After "The dragon '
+        'flew over Paris, France, and the" three hundred tokens do.',
+        {"top_a": 0.2},
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

@@ -14,7 +14,7 @@ from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import flavour, param
 from playground.sampling.ranked import Answer, largest, settled
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.softmax import softmax, total, weights
 from playground.sampling.thresholds import entropy_nats
 
@@ -70,6 +70,11 @@ class TopH(Sampler):
             survivors=(0, 1),
             logits=(1.0, 1.0, 1.0, 1.0),
         ),
+    )
+    demo = Demo(
+        "Once upon a time, there was a",
+        "Two fifths of the uncertainty are in the ten likeliest beginnings; the other ninety that it looks at go.",
+        {"top_h": 0.4},
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

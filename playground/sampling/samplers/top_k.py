@@ -14,7 +14,7 @@ from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import flavour, param
 from playground.sampling.ranked import largest
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,12 @@ class TopK(Sampler):
             survivors=(0, 1),
             logits=(1.0, 1.0, 1.0, 0.0),
         ),
+    )
+    demo = Demo(
+        "They decided to name their daughter",
+        "The list of names is long and flat, and k knows nothing of that: it cuts it in the middle and keeps "
+        "five tokens of which hardly one is a name.",
+        {"top_k": 5},
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

@@ -13,7 +13,7 @@ from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import flavour, param
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.softmax import total
 
 LOOKED_AT_BY_KOBOLDCPP = 3000  # it drops all further tokens before it samples
@@ -67,6 +67,13 @@ class TopNSigma(Sampler):
             survivors=(0,),
             logits=(6.0, 2.0, *[4.0] * 2998, *[-100.0] * 3000),
         ),
+    )
+    demo = Demo(
+        "The dragon flew over Paris, France, and the",
+        "After a temperature of 3 the probabilities are all but flat, and still the same 179 tokens stay: σ "
+        "shrinks with the scores. Move the temperature and watch.",
+        {"n": 1.0},
+        before=({"sampler": "temperature", "temperature": 3.0},),
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

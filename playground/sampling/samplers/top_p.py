@@ -14,7 +14,7 @@ from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import flavour, param
 from playground.sampling.prefix import SLACK, crossing, mass_before, up_to
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.softmax import softmax
 
 
@@ -51,6 +51,13 @@ class TopP(Sampler):
             probs=(0.45, 0.28, 0.17, 0.10),
         ),
         Example("Equal tokens go in order of id.", {"top_p": 0.5}, survivors=(0, 1), probs=(0.25, 0.25, 0.25, 0.25)),
+    )
+    demo = Demo(
+        "The dragon flew over Paris, France, and the",
+        "The trap of nucleus sampling: after a temperature of 1.5 nine tenths of the probability are spread "
+        "over thousands of tokens, and all of them stay.",
+        {"top_p": 0.9},
+        before=({"sampler": "temperature", "temperature": 1.5},),
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:

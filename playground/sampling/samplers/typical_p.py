@@ -14,7 +14,7 @@ from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import param
 from playground.sampling.prefix import SLACK, crossing, up_to
-from playground.sampling.sampler import Example, Sampler
+from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.softmax import log_softmax, total
 
 
@@ -43,6 +43,12 @@ class TypicalP(Sampler):
             probs=(0.6, 0.3, 0.1),
         ),
         Example("Then the first, and 0.9 is reached.", {"typical_p": 0.85}, survivors=(0, 1), probs=(0.6, 0.3, 0.1)),
+    )
+    demo = Demo(
+        "The answer to the question is",
+        "The colon, by far the likeliest, goes: it is less surprising than this model expects to be. The "
+        "middle of the ranking stays.",
+        {"typical_p": 0.2},
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
