@@ -71,6 +71,9 @@ NAMES_ALLOWED = {
 }
 """Who may name particular samplers, besides their own files."""
 
+INTEROP = "playground/sampling/interop/"
+"""Bridges to engines: each of its files may say what an engine calls a stage, which is all it is for."""
+
 MAX_LINES, MAX_FUNCTION_LINES, MAX_SCRIPT_LINES = 300, 60, 250
 
 
@@ -223,15 +226,15 @@ def test_adding_a_sampler_touches_no_other_file():
             continue
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Constant) and node.value in names:
-                used.add(module.path)
-                if module.path not in NAMES_ALLOWED:
+                used.add(INTEROP if module.path.startswith(INTEROP) else module.path)
+                if module.path not in NAMES_ALLOWED and not module.path.startswith(INTEROP):
                     wrong.append(f"{module.path}:{node.lineno} names {node.value}")
     quoted = re.compile("[\"'`](" + "|".join(sorted(names)) + ")[\"'`]")
     for script in sorted((ROOT / "assets" / "js").glob("*.js")):
         for number, line in enumerate(script.read_text().splitlines(), 1):
             wrong += [f"{script.name}:{number} names {found}" for found in quoted.findall(line)]
     assert not wrong, "\n".join(wrong)
-    assert used == set(NAMES_ALLOWED), f"no longer needed: {sorted(set(NAMES_ALLOWED) - used)}"
+    assert used - {INTEROP} == set(NAMES_ALLOWED), f"no longer needed: {sorted(set(NAMES_ALLOWED) - used)}"
 
 
 def test_the_public_names_are_those_of_the_design():

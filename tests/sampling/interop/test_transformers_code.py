@@ -1,0 +1,117 @@
+"""The exported transformers code, run as it is written, samples from our distribution."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from playground.sampling import Chain, guide
+from playground.sampling.interop import Setup, export
+from playground.sampling.interop.guiding import cfg
+from playground.sampling.softmax import softmax
+from tests.sampling.strategies import WIDTH, chains
+
+pytest.importorskip("transformers")
+from tests.sampling.interop.exported import HISTORY, scores_of, tiny
+
+FIRST = Path(__file__).parents[3] / "assets" / "first_view.npz"
+
+CHAINS = {
+    "their order": "repetition_penalty:1.2,temperature:1.4,top_k:200,top_p:0.95,min_p:0.02",
+    "our order": "top_p:0.9,temperature:1.7,min_p:0.05",
+    "a window": "repetition_penalty:1.3:3,temperature:0.8",
+    "penalties": "frequency_penalty:0.7,presence_penalty:-0.4:4,temperature:1.2",
+    "sigma": "top_n_sigma:1.0,temperature:2",
+    "bent": "quadratic:0.2:1.5,top_a:0.1",
+    "warm": "dynamic_temperature:0.5:1.8:1.2,min_p:0.1",
+    "tail": "temperature:1.3,tail_free:0.9",
+    "agreeing": "temperature:1.5,p_less",
+    "cutoffs": "epsilon_cutoff:0.0003,eta_cutoff:0.002",
+    "typical": "typical_p:0.7,temperature:1.1",
+    "twice": "temperature:1.5,top_k:50,temperature:0.5",
+    "greedy": "repetition_penalty:1.5,temperature:0",
+    "greedy after a cut that moves the best": "typical_p:0.2,temperature:0",
+    "bias": "logit_bias:3_2.5_9_-4,top_k:20",
+    "bans": "token_ban:5_9,temperature:0.9",
+    "grams": "no_repeat_ngram:2,top_p:0.8",
+    "nothing": "",
+}
+
+
+@pytest.fixture(scope="module")
+def rows() -> tuple[torch.Tensor, torch.Tensor]:
+    """float32[V] each: the opening prompt and its negative branch, from the real model."""
+    with np.load(FIRST) as stored:
+        return torch.from_numpy(stored["prompt"]), torch.from_numpy(stored["negative"])
+
+
+def agree(setup: Setup, model, row, monkeypatch, negative=None) -> None:
+    scale = setup.guidance.scale if setup.guidance else 1.0
+    base = row[None] if negative is None else guide(row[None], negative[None], scale)
+    ours = softmax(setup.chain.apply(base, [HISTORY]))[0]
+    theirs = softmax(scores_of(setup, model, row, monkeypatch, negative)[None])[0]
+    assert float((ours - theirs).abs().sum()) / 2 < 2e-5, export("transformers", setup).text
+
+
+@pytest.mark.parametrize("url", CHAINS.values(), ids=CHAINS)
+def test_it_reproduces_our_distribution_on_real_logits(url, rows, monkeypatch):
+    agree(Setup(Chain.from_url(url), prompt="x"), tiny(len(rows[0])), rows[0], monkeypatch)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.5, 3.0])
+@pytest.mark.parametrize("url", ["", "min_p:0.05,temperature:1.3", "repetition_penalty:1.3,temperature:0.9,top_k:40"])
+@pytest.mark.parametrize("negative", ["", "bad text"])
+def test_guidance_too_a_repetition_penalty_behind_it_included(url, scale, negative, rows, monkeypatch):
+    setup = Setup(Chain.from_url(url), cfg(scale), "x", negative)
+    agree(setup, tiny(len(rows[0])), rows[0], monkeypatch, rows[1])
+
+
+def test_guidance_is_a_setting_only_where_that_is_exact():
+    plain, penalised = (
+        export("transformers", Setup(Chain.from_url(url), cfg(1.5), "x"))
+        for url in ("temperature:1.3", "repetition_penalty:1.3,temperature:1.3")
+    )
+    assert "guidance_scale=1.5" in plain.text and "class Guidance" not in plain.text
+    assert any("log-probabilities" in hint for hint in plain.hints)
+    assert "guidance_scale" not in penalised.text and "class Guidance" in penalised.text
+
+
+def test_a_chain_in_their_order_needs_no_list():
+    text = export("transformers", Setup(Chain.from_url(CHAINS["their order"]))).text
+    assert "LogitsProcessorList" not in text and "top_k=200" in text
+    assert "LogitsProcessorList" in export("transformers", Setup(Chain.from_url(CHAINS["our order"]))).text
+
+
+MODEL = tiny(WIDTH)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(chain=chains(4), seed=st.integers(0, 10_000))
+def test_any_chain_that_is_written_without_a_loss(chain, seed):
+    if export("transformers", Setup(chain)).losses or any(one.name == "xtc" for one in chain.samplers):
+        return
+    row = 3 * torch.randn(WIDTH, generator=torch.Generator().manual_seed(seed))
+    with pytest.MonkeyPatch.context() as patching:
+        agree(Setup(chain, prompt="x"), MODEL, row, patching)
+
+
+def test_xtc_with_and_without_its_coin(rows, monkeypatch):
+    if "xtc" not in __import__("playground.sampling", fromlist=["SAMPLERS"]).SAMPLERS:
+        pytest.skip("there is no such stage yet")
+    for probability in (0, 1):
+        setup = Setup(Chain.from_url(f"temperature:0.8,xtc:{probability}:0.02"), prompt="x")
+        agree(setup, tiny(len(rows[0])), rows[0], monkeypatch)
+
+
+def test_the_stored_rows_can_fail(rows, monkeypatch):
+    """The check is sharp: a chain that differs by a hundredth of temperature is not taken for the same."""
+    setup = Setup(Chain.from_url("temperature:1.3"), prompt="x")
+    changed = patch("playground.sampling.chain.Chain.apply", lambda self, scores, *_: scores / 1.31)
+    with changed, pytest.raises(AssertionError):
+        agree(setup, tiny(len(rows[0])), rows[0], monkeypatch)
