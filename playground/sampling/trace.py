@@ -98,6 +98,7 @@ class _Walk:
     base_log_probs: torch.Tensor
     log_probs: torch.Tensor
     probs: torch.Tensor
+    support: int
     removed_by: torch.Tensor
     stages: tuple[StageTrace, ...] = ()
     branch: Branch = WHOLE
@@ -105,9 +106,11 @@ class _Walk:
 
     def step(self, sampler: Sampler, state: Any) -> _Walk:
         """The walk behind one more stage."""
-        after = Candidates(applied(sampler, self.now, (state,)), self.now.context)
-        alive = after.scores > -torch.inf
-        lost = _lost(self.now, alive)
+        scores = applied(sampler, self.now, (state,))
+        after = Candidates(scores, self.now.context)
+        alive = scores > -torch.inf
+        support = int(alive.sum())
+        lost = _lost(self.now, alive) if support < self.support else alive.new_empty(0, dtype=torch.int64)
         kept_mass = 1.0 if lost.numel() == 0 else min(1.0, float(total(self.probs * alive)))
         removed_by = self.removed_by.clone() if lost.numel() else self.removed_by
         removed_by[lost] = len(self.stages)
@@ -117,18 +120,24 @@ class _Walk:
         if type(sampler).note is not Sampler.note:  # its probabilities over all columns cost as much as a stage
             note = sampler.note(self.probs[0], softmax(after.scores)[0], self.now.context, state)
         now = compacted(after) if sampler.kind == "truncate" else after
-        log_probs = log_softmax(now.scores)
-        stage = _stage(sampler, now, cut, note, kept_mass, log_probs, self.base_log_probs)
+        untouched = scores is self.now.scores  # a stage that is off: what follows is known
+        log_probs = self.log_probs if untouched else log_softmax(now.scores)
+        probs = self.probs if untouched else log_probs.exp()
+        stage = _stage(sampler, now, cut, note, kept_mass, support, probs, log_probs, self.base_log_probs)
         stages = (*self.stages, stage)
-        return replace(self, now=now, log_probs=log_probs, probs=log_probs.exp(), removed_by=removed_by, stages=stages)
+        return replace(
+            self, now=now, log_probs=log_probs, probs=probs, support=support, removed_by=removed_by, stages=stages
+        )
 
 
 def trace(samplers: tuple[Sampler, ...], scores: torch.Tensor, context: Context, states: tuple[Any, ...]) -> Trace:
     """The fold that shows its work. scores float[1,V], nats; ``states`` one memory a stage."""
     base_log_probs = log_softmax(scores)
     base_probs = base_log_probs.exp()
-    removed_by = torch.where(scores[0] == -torch.inf, ABSENT, ALIVE).to(torch.int16)
-    start = _Walk(Candidates(scores, context), base_log_probs, base_log_probs, base_probs, removed_by)
+    absent = scores[0] == -torch.inf
+    removed_by = torch.where(absent, ABSENT, ALIVE).to(torch.int16)
+    support = absent.numel() - int(absent.sum())
+    start = _Walk(Candidates(scores, context), base_log_probs, base_log_probs, base_probs, support, removed_by)
     ends = _walk(samplers, states, start)
     base = (base_probs[0], _entropy_bits(base_probs, base_log_probs), scores[0])
     traces = [Trace(base[0], base[1], end.stages, end.removed_by, base[2]) for end in ends]
@@ -174,7 +183,9 @@ def _mixed(index: int, sampler: Sampler, ends: Sequence[_Walk], base_log_probs: 
     now = Candidates(row[None], context if columns is None else context.among(columns[None]))
     kept = sum(share * part.kept_mass for share, part in zip(shares, parts, strict=True))
     log_probs = log_softmax(now.scores)
-    return _stage(sampler, now, parts[0].cut, parts[0].note, min(1.0, kept), log_probs, base_log_probs)
+    support = int((now.scores > -torch.inf).sum())
+    figures = (min(1.0, kept), support, log_probs.exp(), log_probs, base_log_probs)
+    return _stage(sampler, now, parts[0].cut, parts[0].note, *figures)
 
 
 def _aligned(parts: Sequence[Candidates]) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -203,19 +214,23 @@ def _stage(
     cut: Cut,
     note: str,
     kept_mass: float,
+    support: int,
+    probs: torch.Tensor,
     log_probs: torch.Tensor,
     base_log_probs: torch.Tensor,
 ) -> StageTrace:
-    """The figures of a stage that left float64[1,K] ``log_probs``; the base's are float64[1,V]."""
+    """The figures of a stage that left float64[1,K] ``probs`` and their logarithms; the base's are float64[1,V]."""
     parameters = {name: value for name, value in sampler.to_json().items() if name != "sampler"}
-    probs = log_probs.exp()
-    support = int((now.scores > -torch.inf).sum())
     entropy = _entropy_bits(probs, log_probs)
     # p·log q over the support; by logarithms, so that a base probability that underflows is not an infinite distance
-    cross = float(torch.where(probs > 0, probs * now.pick(base_log_probs), 0.0).sum()) / math.log(2)
-    kl_bits = max(0.0, -entropy - cross)
+    kl_bits = max(0.0, -entropy - _mean_bits(probs, now.pick(base_log_probs)))
     return StageTrace(sampler.name, parameters, support, entropy, kept_mass, kl_bits, cut, note, now, probs[0])
 
 
 def _entropy_bits(probs: torch.Tensor, log_probs: torch.Tensor) -> float:
-    return max(0.0, -float(torch.where(probs > 0, probs * log_probs, 0.0).sum()) / math.log(2))  # never -0.0
+    return max(0.0, -_mean_bits(probs, log_probs))  # never -0.0
+
+
+def _mean_bits(probs: torch.Tensor, log_probs: torch.Tensor) -> float:
+    """Σ p·log₂ q of float64[1,K] each, with 0·−∞ = 0: the logarithm of 0 becomes the lowest number there is."""
+    return float(probs[0] @ log_probs[0].clamp(min=torch.finfo(torch.float64).min)) / math.log(2)
