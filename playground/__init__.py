@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from playground.errors import PlaygroundError
     from playground.models import load_model
     from playground.sampling import SAMPLERS, Chain, guide
+    from playground.studies.control import Study
 
-__all__ = ["SAMPLERS", "Chain", "Engine", "PlaygroundError", "control", "guide", "load_model"]
+__all__ = ["SAMPLERS", "Chain", "Engine", "PlaygroundError", "Study", "control", "guide", "load_model"]
 
 _HOMES = {
     "SAMPLERS": "playground.sampling",
     "Chain": "playground.sampling",
     "Engine": "playground.engine",
     "PlaygroundError": "playground.errors",
+    "Study": "playground.studies.control",
     "guide": "playground.sampling",
     "load_model": "playground.models",
 }

@@ -239,7 +239,7 @@ def test_adding_a_sampler_touches_no_other_file():
 
 def test_the_public_names_are_those_of_the_design():
     assert set(playground.__all__) == {
-        "SAMPLERS", "Chain", "guide", "load_model", "Engine", "PlaygroundError", "control"}
+        "SAMPLERS", "Chain", "guide", "load_model", "Engine", "PlaygroundError", "Study", "control"}
     for name in playground.__all__:
         assert getattr(playground, name) is not None
     assert set(playground.__all__) <= set(dir(playground))

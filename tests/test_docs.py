@@ -80,15 +80,24 @@ def test_the_figures_of_the_first_steps():
 
 
 def test_the_python_example_runs_on_the_toy(capsys):
-    (code,) = [block for block in blocks("python") if "import playground as pg" in block]
+    (code,) = [block for block in blocks("python") if "engine.complete" in block]
     scope = _run(code.replace('load_model("default")', 'load_model("default", backend="toy")'))
     assert isinstance(scope["text"], str) and scope["step"].token_id >= 0
     assert "min_p: " in capsys.readouterr().out
 
 
+def test_the_example_of_control_runs_on_the_toy(capsys):
+    (code,) = [block for block in blocks("python") if "pg.Study" in block]
+    code = code.replace('load_model("default")', 'load_model("default", backend="toy")')
+    scope = _run(code.replace("The movie was absolutely", "The dragon").replace('"amazing"', '"moon"'))
+    assert scope["fit"].moments.tolist() == pytest.approx([0.5]) and len(scope["study"].pool) == 768
+    assert "5 of " in capsys.readouterr().out
+    assert len([line for line in code.splitlines() if line.startswith("    ")]) <= 10, "ten lines"
+
+
 @pytest.mark.model
 def test_the_python_example_runs_on_the_default_model(default_model, monkeypatch):
-    (code,) = [block for block in blocks("python") if "import playground as pg" in block]
+    (code,) = [block for block in blocks("python") if "engine.complete" in block]
     code = code.replace('pg.load_model("default")', "the_model")
     scope = _run(code, the_model=default_model)
     assert scope["model"].tokenizer.decode([scope["best"]]) == " Paris"

@@ -30,6 +30,8 @@ class Pool:
     log_proposal: Floats = field(default_factory=arrays.empty)
     uniforms: Floats = field(default_factory=arrays.empty)
     contexts: tuple[str, ...] = ()
+    token_ids: tuple[tuple[int, ...], ...] = ()
+    """What was written, the end token included where it was drawn."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -49,6 +51,7 @@ class Pool:
             np.concatenate([self.log_proposal, other.log_proposal]),
             np.concatenate([self.uniforms, other.uniforms]),
             self.contexts + other.contexts,
+            self.token_ids + other.token_ids,
         )
 
     def of(self, rows: Sequence[int]) -> Pool:
@@ -61,6 +64,7 @@ class Pool:
             log_proposal=self.log_proposal[at],
             uniforms=self.uniforms[at],
             contexts=tuple(self.contexts[row] for row in at),
+            token_ids=tuple(self.token_ids[row] for row in at),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -68,7 +72,7 @@ class Pool:
         return {
             "format": FORMAT,
             "texts": [text.text for text in self.texts],
-            "num_tokens": [text.num_tokens for text in self.texts],
+            "token_ids": [list(ids) for ids in self.token_ids],
             "log_base": self.log_base.tolist(),
             "log_proposal": self.log_proposal.tolist(),
             "uniforms": self.uniforms.tolist(),
@@ -80,21 +84,23 @@ class Pool:
         """What ``to_json`` wrote; PlaygroundError where it is something else."""
         if not isinstance(data, Mapping) or data.get("format") != FORMAT:
             raise PlaygroundError(f"This is no pool: its format must be {FORMAT!r}.")
-        texts, tokens, contexts = data.get("texts"), data.get("num_tokens"), data.get("contexts")
+        texts, tokens, contexts = data.get("texts"), data.get("token_ids"), data.get("contexts")
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts) or len(texts) > MAX_ROWS:
             raise PlaygroundError(f"texts must be a list of at most {MAX_ROWS:,} texts.")
         if not isinstance(contexts, list) or not all(isinstance(one, str) for one in contexts):
             raise PlaygroundError("contexts must be a list of texts.")
-        if not isinstance(tokens, list) or not all(type(one) is int and one >= 0 for one in tokens):
-            raise PlaygroundError("num_tokens must be a list of whole numbers.")
+        if not isinstance(tokens, list) or not all(isinstance(one, list) for one in tokens):
+            raise PlaygroundError("token_ids must be a list of lists.")
+        if not all(type(token) is int and token >= 0 for one in tokens for token in one):
+            raise PlaygroundError("A token id must be a whole number.")
         if not len(texts) == len(tokens) == len(contexts):
-            raise PlaygroundError("texts, num_tokens and contexts must be equally long.")
+            raise PlaygroundError("texts, token_ids and contexts must be equally long.")
         log_base = arrays.log_values(data.get("log_base", []), "log_base", len(texts))
         log_proposal = arrays.log_values(data.get("log_proposal", []), "log_proposal", len(texts))
         uniforms = arrays.vector(data.get("uniforms", []), "uniforms", len(texts))
         if ((uniforms < 0) | (uniforms >= 1)).any() or (log_proposal == -np.inf).any():
             raise PlaygroundError("uniforms lie in [0, 1), and every text was possible under its proposal.")
         rows = tuple(
-            Text(text, count, -log / np.log(2)) for text, count, log in zip(texts, tokens, log_base, strict=True)
+            Text(text, len(ids), -log / np.log(2)) for text, ids, log in zip(texts, tokens, log_base, strict=True)
         )
-        return cls(rows, log_base, log_proposal, uniforms, tuple(contexts))
+        return cls(rows, log_base, log_proposal, uniforms, tuple(contexts), tuple(map(tuple, tokens)))

@@ -20,7 +20,7 @@ def pool(size: int = 6, seed: int = 0) -> Pool:
     rng = np.random.default_rng(seed)
     base = -10 * rng.random(size)
     texts = tuple(Text(f"text {row}", row, -base[row] / np.log(2)) for row in range(size))
-    return Pool(texts, base, base - 0.5, rng.random(size), ("a",) * size)
+    return Pool(texts, base, base - 0.5, rng.random(size), ("a",) * size, tuple((7,) * row for row in range(size)))
 
 
 def test_a_pool_goes_through_json_and_grows():
@@ -39,7 +39,8 @@ def test_a_pool_goes_through_json_and_grows():
         ({"format": "other"}, "This is no pool"),
         ({"texts": "abc"}, "list of at most"),
         ({"texts": ["a"]}, "equally long"),
-        ({"num_tokens": [1.5] * 6}, "whole numbers"),
+        ({"token_ids": [[1.5]] * 6}, "whole number"),
+        ({"token_ids": [1] * 6}, "list of lists"),
         ({"log_base": ["x"] * 6}, "must be numbers"),
         ({"log_base": [INF] * 6}, "no probability is infinite"),
         ({"log_proposal": [-INF] * 6}, "possible under its proposal"),

@@ -1,0 +1,111 @@
+"""What a pool says about a target: features, fit, ratios, curve, the accepted, the floor; no model is asked.
+
+Knows nothing about engines or pages. Everything here costs milliseconds, so it is done again at every drag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from playground.control.arrays import Floats
+from playground.control.contexts import ContextRows, fit_averaged, fit_per_context, fit_pooled
+from playground.control.curve import Curve
+from playground.control.evaluation import Evaluator
+from playground.control.features import Feature
+from playground.control.fit import Fit, fit
+from playground.control.pool import Pool
+from playground.control.qrs import qrs
+from playground.control.sampling import accepted
+from playground.errors import PlaygroundError
+
+NUM_BETAS = 61
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A pool seen through features. Rows on which a feature raised are left out, and ``reasons`` says why."""
+
+    pool: Pool
+    features: tuple[Feature, ...]
+    values: Floats
+    """float64[N,F]."""
+    reasons: Mapping[int, str]
+    """Number of a row of the pool as drawn -> what went wrong there."""
+
+    @classmethod
+    def of(cls, pool: Pool, features: Sequence[Feature], evaluator: Evaluator) -> Analysis:
+        if not len(pool):
+            raise PlaygroundError("There are no texts yet: draw a pool first.")
+        if not features:
+            raise PlaygroundError("Name at least one feature: what should the texts be like?")
+        found = evaluator.table(features, pool.texts)
+        good = [row for row in range(len(pool)) if row not in found.reasons]
+        if not good:
+            raise PlaygroundError(f"No text could be scored. The first reason: {found.reasons[0]}")
+        return cls(pool.of(good) if found.reasons else pool, tuple(features), found.values[good], found.reasons)
+
+    @property
+    def names(self) -> list[str]:
+        return [one.label for one in self.features]
+
+    def fit(self, targets: Sequence[float]) -> Fit:
+        """Exponents for the targets, over all prompts of the pool together (pooled)."""
+        if len(set(self.pool.contexts)) > 1:
+            return fit_pooled(self.context_rows(), targets, self.names)
+        return fit(self.values, self.pool.log_weights, targets, names=self.names)
+
+    def context_rows(self) -> ContextRows:
+        """The pool as rows of several prompts."""
+        return ContextRows.of(self.values, self.pool.log_weights, self.pool.contexts)
+
+    def fit_contexts(self, targets: Sequence[float]) -> dict[str, Any]:
+        """All three answers for several prompts, named."""
+        rows = self.context_rows()
+        return {
+            "pooled": fit_pooled(rows, targets, self.names),
+            "averaged": fit_averaged(rows, targets, self.names),
+            "per_context": fit_per_context(rows, targets, self.names),
+        }
+
+    def log_ratio(self, fitted: Fit) -> Floats:
+        """float64[N]: log P/q, P = a·exp(λ·φ)."""
+        return self.pool.log_weights + fitted.log_factor(self.values)
+
+    def log_ratio_of(self, exponents: Floats) -> Floats:
+        """float64[N]: log P/q under exponents set by hand."""
+        return self.pool.log_weights + self.values @ exponents
+
+    def curve(self, log_ratio: Floats, log_betas: Floats | None = None) -> Curve:
+        """The quasi-rejection curve; without β's, about 60 from where almost all is accepted to past the largest."""
+        log_betas = betas_for(log_ratio) if log_betas is None else log_betas
+        return qrs(log_ratio, np.zeros(len(log_ratio)), log_betas)
+
+    def accepted(self, log_ratio: Floats, log_beta: float) -> NDArray[np.bool_]:
+        """bool[N], by each row's own dart."""
+        return accepted(log_ratio, self.pool.uniforms, log_beta)
+
+    @property
+    def reachable(self) -> tuple[float, float]:
+        """Share of the model's own mass that the proposal can write at all, and its standard error: the mean of a/q
+        over draws from q. 1 minus it is a floor under the distance between anything accepted and the model."""
+        if not self.pool.log_weights.any():
+            return 1.0, 0.0
+        weights = np.exp(self.pool.log_weights)
+        error = float(weights.std(ddof=1) / np.sqrt(len(weights))) if len(weights) > 1 else 1.0
+        return min(1.0, float(weights.mean())), error
+
+
+def betas_for(log_ratio: Floats) -> Floats:
+    """float64[M]: a grid of log β over the ratios seen, a little wider on both sides."""
+    finite = log_ratio[log_ratio > -np.inf]
+    if not finite.size:
+        raise PlaygroundError("No text of the pool is inside the target; draw more, or another proposal.")
+    low, high = float(np.percentile(finite, 1)), float(finite.max())
+    log_z = float(np.logaddexp.reduce(finite) - np.log(log_ratio.size))
+    low, high = min(low, log_z) - 0.7, max(high, log_z) + 0.7
+    return np.union1d(np.linspace(low, high, NUM_BETAS), finite.max())

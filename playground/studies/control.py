@@ -1,0 +1,251 @@
+"""Study: distributional control from a script. Draw a pool once, say what texts should be like, sample them.
+
+Knows nothing about pages. Everything but ``draw`` and ``sample`` is arithmetic on the pool and answers at once.
+
+    with pg.Engine(pg.load_model("default")) as engine:
+        study = pg.Study(engine, "The movie was absolutely", ["amazing"], max_tokens=16, seed=7)
+        study.draw(768)
+        fit = study.fit([0.5])                      # half of the texts shall say "amazing"
+        print(fit.exponents, fit.status, fit.base_moments)
+        print(study.curve().tvd)
+        for text in study.sample(5, acceptance_rate=0.1):
+            print(text.text)
+        print(study.ending)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from playground.control.arrays import Floats
+from playground.control.curve import Curve
+from playground.control.evaluation import Evaluator
+from playground.control.features import Feature, features
+from playground.control.fit import Fit
+from playground.control.pool import Pool
+from playground.control.sampling import accepted, resampled
+from playground.control.stopping import StoppingRule, in_words
+from playground.control.texts import Text, Tools
+from playground.engine import Branch, Engine
+from playground.engine.writing import chat_ids, text_ids
+from playground.errors import PlaygroundError
+from playground.sampling import Chain, cfg
+from playground.studies.analysis import Analysis
+from playground.studies.drawing import Drawing
+from playground.studies.proposals import Proposal, prompted
+from playground.studies.text_tools import text_tools
+
+BATCH = 64
+Progress = Callable[[dict[str, Any]], None]
+
+
+class Study:
+    """One target over what is written after one prompt, or after several."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        prompt: str | Sequence[str],
+        of: Sequence[Any] = (),
+        *,
+        max_tokens: int = 32,
+        chain: Chain | None = None,
+        guidance_scale: float = 1.0,
+        negative_prompt: str | None = None,
+        proposal_prompt: str | None = None,
+        chat: bool = False,
+        seed: int = 0,
+        tools: Tools | None = None,
+    ) -> None:
+        """``of``: features, as JSON (a plain word means *contains*) or made with ``control.features.from_function``.
+
+        Texts are drawn from the model after ``prompt``, or from a proposal: under ``chain`` and guidance, or after
+        ``proposal_prompt`` instead. Whatever draws them, the target is near the model after ``prompt``.
+        """
+        self.engine, self.seed, self.chat = engine, seed, chat
+        self.pool = Pool()
+        self.ending = ""
+        """Why ``sample`` stopped."""
+        self.fitted: Fit | None = None
+        self._evaluator, self._num_drawn = Evaluator(), 0
+        tools = tools or text_tools()
+        self.features = tuple(one if isinstance(one, Feature) else features(one, tools)[0] for one in of)
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        if not prompts:
+            raise PlaygroundError("Name at least one prompt.")
+        self.proposals = [
+            self._proposal(text, max_tokens, chain, guidance_scale, negative_prompt, proposal_prompt)
+            for text in prompts
+        ]
+
+    # The pool
+
+    def draw(self, num_texts: int, progress: Progress | None = None) -> Pool:
+        """Add so many texts (of each prompt) to the pool; nothing that is there is drawn or scored again."""
+        first, self._num_drawn = self._num_drawn, self._num_drawn + num_texts
+        for number in range(len(self.proposals)):
+            self.pool = self.pool.with_rows(self._draw(number, num_texts, first, progress))
+        return self.pool
+
+    @property
+    def analysis(self) -> Analysis:
+        """The pool seen through the features."""
+        return Analysis.of(self.pool, self.features, self._evaluator)
+
+    # The target
+
+    def fit(self, targets: Sequence[float]) -> Fit:
+        """Exponents under which the features have these means; pooled where there are several prompts."""
+        self.fitted = self.analysis.fit(targets)
+        return self.fitted
+
+    def fit_contexts(self, targets: Sequence[float]) -> dict[str, Any]:
+        """Pooled, averaged and per-prompt exponents."""
+        return self.analysis.fit_contexts(targets)
+
+    def curve(self, log_betas: Floats | None = None) -> Curve:
+        """What acceptance rate buys how much divergence from the target, for the proposal the pool is drawn from."""
+        analysis = self.analysis
+        return analysis.curve(analysis.log_ratio(self._target()), log_betas)
+
+    # Texts of the target
+
+    def resample(self, num_texts: int) -> list[Text]:
+        """Importance resampling: texts of the pool again, in proportion to their weight under the target."""
+        analysis = self.analysis
+        scores = analysis.log_ratio(self._target())
+        rows = resampled(np.exp(scores - scores.max()), num_texts, self.seed)
+        return [analysis.pool.texts[row] for row in rows]
+
+    def sample(
+        self,
+        num_accepted: int | None,
+        *,
+        acceptance_rate: float | None = None,
+        log_beta: float | None = None,
+        max_proposals: int = 10_000,
+        precision: float | None = None,
+    ) -> Iterator[Text]:
+        """Quasi-rejection on fresh proposals, a text as soon as it is accepted; ``ending`` says why it stopped.
+
+        β by itself, or by the acceptance rate that it has on the pool; without either the largest ratio the pool has
+        seen, as near to exact as the pool can tell.
+        """
+        fitted, curve = self._target(), self.curve()
+        if log_beta is None:
+            log_beta = curve.ratios.log_largest if acceptance_rate is None else curve.log_beta_for(acceptance_rate)
+        expected = float(self.curve(np.array([log_beta])).acceptance_rate[0])
+        rule = StoppingRule(num_accepted, max_proposals, precision, expected)
+        return self._sampled(fitted, log_beta, rule)
+
+    def to_json(self) -> dict[str, Any]:
+        """Pool, features, exponents, curve and seed: enough to go on elsewhere."""
+        fitted = self.fitted
+        curve = self.curve() if fitted is not None else None
+        return {
+            "model": self.engine.model.name,
+            "seed": self.seed,
+            "features": [one.to_json() for one in self.features],
+            "pool": self.pool.to_json(),
+            "fit": None if fitted is None else fit_json(fitted),
+            "curve": None if curve is None else curve_json(curve),
+        }
+
+    def _sampled(self, fitted: Fit, log_beta: float, rule: StoppingRule) -> Iterator[Text]:
+        num_proposed = num_accepted = 0
+        self.ending, reason = "", None
+        while reason is None:
+            first, self._num_drawn = self._num_drawn, self._num_drawn + BATCH
+            size = min(BATCH, math.ceil((rule.max_proposals - num_proposed) / len(self.proposals)))
+            for number in range(len(self.proposals)):
+                batch = self._draw(number, max(1, size), first, None)
+                table = self._evaluator.table(self.features, batch.texts)
+                ratio = np.full(len(batch), -np.inf)
+                good = [row for row in range(len(batch)) if row not in table.reasons]
+                ratio[good] = batch.log_weights[good] + fitted.log_factor(table.values[good])
+                for text, taken in zip(batch.texts, accepted(ratio, batch.uniforms, log_beta), strict=True):
+                    num_proposed += 1
+                    num_accepted += bool(taken)
+                    reason = reason or rule.reason(num_proposed, num_accepted)
+                    if taken:
+                        yield text
+                    if reason is not None:
+                        self.ending = in_words(reason, num_proposed, num_accepted)
+                        return
+
+    def _draw(self, number: int, num_texts: int, first: int, progress: Progress | None) -> Pool:
+        """Texts of one of the prompts; those of different prompts have different darts."""
+        proposal = self.proposals[number]
+        drawing = Drawing.start(self.engine, proposal, num_texts, self.seed, (number << 32) + first)
+        for _ in drawing.run():
+            if progress is not None:
+                progress(drawing.progress())
+        return drawing.pool
+
+    def _target(self) -> Fit:
+        if self.fitted is None:
+            raise PlaygroundError("Say first what the texts should be like: call fit with a target for each feature.")
+        return self.fitted
+
+    def _proposal(
+        self,
+        prompt: str,
+        max_tokens: int,
+        chain: Chain | None,
+        guidance_scale: float,
+        negative_prompt: str | None,
+        proposal_prompt: str | None,
+    ) -> Proposal:
+        model = self.engine.model
+        encode = chat_ids if self.chat else text_ids
+        prompt_ids = encode(model, prompt)
+        if proposal_prompt is not None:
+            if chain is not None or guidance_scale != 1.0:
+                raise PlaygroundError("A proposal is another prompt, or a chain and guidance; not both at once.")
+            return prompted(prompt, prompt_ids, encode(model, proposal_prompt), max_tokens)
+        others = () if negative_prompt is None else (Branch(encode(model, negative_prompt)),)
+        return Proposal(prompt, prompt_ids, max_tokens, chain or Chain(), cfg(guidance_scale), others)
+
+
+def fit_json(fitted: Fit) -> dict[str, Any]:
+    """A fit as plain data; infinite exponents as texts, what is not known as null."""
+    return {
+        "exponents": [finite(value) for value in fitted.exponents],
+        "standard_errors": [finite(value) for value in fitted.standard_errors],
+        "targets": fitted.targets.tolist(),
+        "moments": fitted.moments.tolist(),
+        "base_moments": fitted.base_moments.tolist(),
+        "base_errors": fitted.base_errors.tolist(),
+        "status": fitted.status,
+        "residual": fitted.residual,
+        "ess": fitted.ess,
+        "largest_share": fitted.largest_share,
+        "pareto_k": finite(fitted.pareto_k),
+        "log_z": fitted.log_z,
+        "kl": fitted.kl,
+    }
+
+
+def curve_json(curve: Curve) -> dict[str, Any]:
+    """A curve as plain data."""
+    return {
+        "log_betas": curve.log_betas.tolist(),
+        "acceptance_rate": curve.acceptance_rate.tolist(),
+        "tvd": curve.tvd.tolist(),
+        "kl": [finite(value) for value in curve.kl],
+        "js": curve.js.tolist(),
+        "tvd_bound": curve.tvd_bound.tolist(),
+        "log_z": curve.ratios.log_z,
+        "log_largest_ratio": curve.ratios.log_largest,
+    }
+
+
+def finite(value: float) -> float | str | None:
+    """JSON knows no infinity and no NaN."""
+    if math.isnan(value):
+        return None
+    return float(value) if math.isfinite(value) else ("inf" if value > 0 else "-inf")

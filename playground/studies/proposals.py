@@ -1,0 +1,60 @@
+"""Proposals: how texts for a pool are drawn, always beside what the model itself says of them.
+
+Knows nothing about features, targets or pages. The prompt's own branch stands first in every proposal, so each step
+carries log a (its surprisal there, before guidance and chain) beside log q (after them): nothing is scored again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from playground.engine import Branch, Request
+from playground.errors import PlaygroundError
+from playground.sampling import Chain, Guidance, cfg
+
+MAX_DRAWN = 50_000
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What one pool is drawn from: the model after ``prompt_ids``, or the model there under guidance and a chain."""
+
+    context: str
+    """The prompt as people know it."""
+    prompt_ids: tuple[int, ...]
+    max_tokens: int
+    chain: Chain = field(default_factory=Chain)
+    guidance: Guidance = field(default_factory=Guidance)
+    others: tuple[Branch, ...] = ()
+
+    @property
+    def is_base(self) -> bool:
+        """Whether log q is log a by construction."""
+        return self.guidance.is_off and not self.chain.samplers
+
+    def request(self, num_samples: int, seed: int, first_sample: int = 0, session: str = "") -> Request:
+        """At bulk priority, so that people who type go first and half the lanes stay theirs; no rows are kept."""
+        if not 1 <= num_samples <= MAX_DRAWN:
+            raise PlaygroundError(f"Draw from 1 to {MAX_DRAWN:,} texts at a time.")
+        return Request(
+            self.prompt_ids,
+            self.chain,
+            self.max_tokens,
+            seed,
+            self.guidance,
+            self.others,
+            num_samples=num_samples,
+            first_sample=first_sample,
+            priority="bulk",
+            session=session,
+            keep_rows=False,
+        )
+
+
+def prompted(context: str, prompt_ids: tuple[int, ...], asked_ids: tuple[int, ...], max_tokens: int) -> Proposal:
+    """Texts written after another prompt, weighed as texts after this one.
+
+    Guidance of scale 0 is the second branch alone, bit for bit up to a constant, while the first branch, the prompt
+    whose distribution is wanted, still runs beside it and says log a.
+    """
+    return Proposal(context, prompt_ids, max_tokens, Chain(), cfg(0.0), (Branch(asked_ids),))
