@@ -60,8 +60,9 @@ export const lengthJson = () => ({
   stop: controls.words("stop-strings").split("\n").filter(Boolean),
 });
 
+/** One card's values, {id, on, parameter: value}; what is not said stays. */
 export function setStage(values) {
-  controls.setChecked(switchOf(values.id), values.on);
+  if ("on" in values) controls.setChecked(switchOf(values.id), values.on);
   for (const [parameter, facts] of paramsOf(values.id)) {
     if (!(parameter in values)) continue;
     const element = knobOf(values.id, parameter);

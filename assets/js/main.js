@@ -9,6 +9,7 @@ import { ask, promptChanged, retrace, scalePlot, showFirst } from "./live.js";
 import { page, plotly, problem, say, title } from "./page.js";
 import * as panels from "./panels.js";
 import { draw } from "./picture.js";
+import { useDefaults, useOrder } from "./presets.js";
 import * as sections from "./sections.js";
 import { createStrip } from "./strip.js";
 import * as text from "./text.js";
@@ -58,13 +59,6 @@ function showExample(example) {
   setTimeout(() => { clearTimeout(timers.typing); setMode(page.mode); if (!promptChanged()) retrace(); }, 0);
 }
 
-function setOrder(name) {
-  const wanted = page.start.orders[name];
-  const place = (id) => (wanted.indexOf(id.split("--")[0]) + wanted.length + 1) % (wanted.length + 1);
-  page.strip.replace([...page.strip.order].sort((a, b) => place(a) - place(b)));
-  say(`The stages stand in the order of ${name}.`);
-}
-
 function setChartScale(scale) {
   page.chartScale = scale;
   panels.check(page.nodes.segment, scale);
@@ -106,7 +100,7 @@ function furnish() {
     ribbon: panels.el("div", { class: "pg-ribbon-host", "aria-hidden": "true" }),
   };
   document.body.append(page.nodes.say);
-  const tools = panels.toolbar(Object.keys(start.orders), { mode: setMode, order: setOrder, neutralise });
+  const tools = panels.toolbar(Object.keys(start.orders), { mode: setMode, order: useOrder, defaults: useDefaults, neutralise });
   page.nodes.modes = tools.modes;
   page.nodes.axisNote = byId("pg-axis-note");
   panels.examples(start.examples, showExample);

@@ -66,14 +66,20 @@ export function top(model, onRetry) {
 export function toolbar(orders, handlers) {
   const select = el("select", { id: "pg-order", "aria-label": "Order of the stages, as in an engine" },
     el("option", { value: "" }, "own order"), ...orders.map((name) => el("option", { value: name }, name)));
-  select.addEventListener("change", () => select.value && handlers.order(select.value));
+  const values = el("button", { type: "button", id: "pg-defaults", class: "pg-button", hidden: true,
+    title: "Set what this engine does where nothing is set: its stages with its values, all others off",
+    onclick: () => handlers.defaults(select.value) }, "with its default values");
+  select.addEventListener("change", () => {
+    values.hidden = !select.value;
+    if (select.value) handlers.order(select.value);
+  });
   const modes = segment("Mode", [
     { value: "completion", words: "Completion", id: "pg-mode-completion" },
     { value: "chat", words: "Chat", id: "pg-mode-chat" },
   ], handlers.mode);
   fill("pg-toolbar",
     el("div", { class: "pg-toolbar" }, modes,
-      el("label", { class: "pg-quiet" }, "Order ", select),
+      el("label", { class: "pg-quiet" }, "Order ", select), values,
       el("button", { type: "button", id: "pg-neutralise", class: "pg-button", onclick: handlers.neutralise,
         title: "Switch every stage off: the model itself" }, "Neutralise"),
       keys(), el("span", { id: "pg-axis-note", class: "pg-quiet pg-right" })));

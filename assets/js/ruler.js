@@ -7,7 +7,7 @@ import { percent, unit } from "./format.js";
 const states = new WeakMap();
 const NAMED_FROM_PX = 460; // as in modules.css: narrower rulers name no segments
 
-/** dart: DartView. options: {light}. */
+/** dart: DartView (or EngineDartView, whose segments know p_here). options: {light}. */
 export function render(node, dart, options = {}) {
   const state = keep(states, node, build);
   const { segments } = dart;
@@ -61,6 +61,7 @@ function drawSegment(node, segment, index, hit) {
   setStyle(node, "width", `${share(segment.p)}%`);
   setStyle(node, "--pg-fade", String(Math.max(0.28, Math.round((1 - index * 0.045) * 100) / 100)));
   setClass(node, "pg-hit", segment.token_id === hit);
+  setClass(node, "pg-foreign", segment.p_here === 0);
   setAttr(node, "title", `${segment.text}  ${percent(segment.p)}`);
   setText(node.firstChild, segment.p * NAMED_FROM_PX >= segment.text.length * 7 + 10 ? segment.text : "");
 }

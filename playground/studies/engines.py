@@ -13,14 +13,14 @@ import numpy as np
 
 from playground.models import Vocabulary
 from playground.sampling import Chain, draw, orders
-from playground.sampling.orders import Note, Order, as_engine, called
+from playground.sampling.orders import Note, Order, always, as_engine, called
 from playground.studies.outcome import Outcome, Runs, same, tvd
 from playground.studies.parting import Comparison
 from playground.studies.pipeline import guided_scores
 from playground.studies.rows import Knobs, StepRows
 from playground.studies.views import VIEW_VERSION
 
-NUM_SEGMENTS, NUM_OWN, NUM_TOKENS, NUM_NAMED = 14, 8, 24, 6
+NUM_SEGMENTS, NUM_OWN, NUM_TOKENS, NUM_NAMED = 40, 8, 24, 6
 
 
 class EngineSegment(TypedDict):
@@ -32,6 +32,16 @@ class EngineSegment(TypedDict):
     p: float
     p_here: float
     """0: our own pipeline removes it."""
+
+
+class EngineDartView(TypedDict):
+    """The engine's ruler, and what the step's dart hits on it."""
+
+    u: float
+    token_id: int
+    text: str
+    p: float
+    segments: list[EngineSegment]
 
 
 class SetView(TypedDict):
@@ -79,11 +89,7 @@ class EngineView(TypedDict):
     entropy_bits: float
     tvd: float
     """Total variation distance to us: the largest difference in probability that any event can have."""
-    hit_id: int
-    hit: str
-    """What the step's dart hits there."""
-    hit_p: float
-    segments: list[EngineSegment]
+    dart: EngineDartView
     gained: SetView
     """Kept there, removed here."""
     lost: SetView
@@ -112,8 +118,6 @@ class EnginesView(TypedDict):
     key: str
     title: str
     vocabulary_size: int
-    u: float
-    """The step's dart: the same for all."""
     here: EngineView
     engines: list[EngineView]
     tokens: list[EngineTokenView]
@@ -133,7 +137,6 @@ def engines_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> Engine
         key=rows.key,
         title=rows.title,
         vocabulary_size=len(scores),
-        u=study.u,
         here=own,
         engines=engines,
         tokens=study.tokens(),
@@ -148,11 +151,10 @@ class _Study:
         self.chain, self.vocabulary, self.runs = chain, vocabulary, runs
         self.u = draw.uniform(rows.seed, 0, rows.step, draw.Purpose.DRAW)
         self.here = self._outcome(chain)
-        self._hits: dict[int, int] = {}
+        self._darts: dict[int, EngineDartView] = {}
 
     def engine(self, order: Order, chain: Chain, notes: Sequence[Note]) -> EngineView:
         there = self._outcome(chain)
-        hit = self._hit(there)
         return EngineView(
             name=order.name,
             version=order.version,
@@ -163,13 +165,10 @@ class _Study:
             choices=2.0**there.entropy_bits,
             entropy_bits=there.entropy_bits,
             tvd=tvd(there, self.here),
-            hit_id=hit,
-            hit=self.vocabulary.label(hit),
-            hit_p=there.p(hit),
-            segments=self._segments(there),
+            dart=self._dart(there),
             gained=self._set(there, self.here),
             lost=self._set(self.here, there),
-            path=self._path(chain),
+            path=self._path(chain, order),
             notes=[note.says for note in notes],
             quirks=list(order.quirks),
             movable=order.movable,
@@ -197,11 +196,18 @@ class _Study:
     def _outcome(self, chain: Chain) -> Outcome:
         return self.runs(sampler for sampler in chain.samplers if not sampler.is_off)
 
-    def _hit(self, there: Outcome) -> int:
+    def _dart(self, there: Outcome) -> EngineDartView:
         """Most engines share an outcome, which ``self.runs`` keeps: its identity will do."""
-        if id(there) not in self._hits:
-            self._hits[id(there)] = there.hit(self.u)
-        return self._hits[id(there)]
+        if id(there) not in self._darts:
+            hit = there.hit(self.u)
+            self._darts[id(there)] = EngineDartView(
+                u=self.u,
+                token_id=hit,
+                text=self.vocabulary.label(hit),
+                p=there.p(hit),
+                segments=self._segments(there),
+            )
+        return self._darts[id(there)]
 
     def _parts(self, order: Order, chain: Chain, notes: Sequence[Note]) -> str:
         if not order.stages:
@@ -242,13 +248,14 @@ class _Study:
         texts = [self.vocabulary.label(token) for token in named.tolist()]
         return SetView(count=len(places), mass=float(probs.sum()), texts=texts)
 
-    def _path(self, chain: Chain) -> list[EngineStageView]:
+    def _path(self, chain: Chain, order: Order) -> list[EngineStageView]:
         """The stages that are on, in the engine's order, each with what is left after it."""
         on = [sampler for sampler in chain.samplers if not sampler.is_off]
         views = []
         for number, sampler in enumerate(on, 1):
             params = sampler.to_json()
             params.pop("sampler")
+            title = f"its {called(sampler.name)}" if sampler in always(order) else called(sampler.name)
             left = self.runs(on[:number]).support
-            views.append(EngineStageView(name=sampler.name, title=called(sampler.name), params=params, support=left))
+            views.append(EngineStageView(name=sampler.name, title=title, params=params, support=left))
         return views

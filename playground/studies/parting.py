@@ -81,8 +81,8 @@ class Comparison:
         for number in range(1, len(steps) + 1):
             done = steps[:number]
             there, here = self.runs([one for one, _ in done]), self.runs(self._ours(done))
-            if not same(there, here) and (why := self._why(done)):
-                yield tvd(there, here), f"{why}{self._figures(there, here)}."
+            if not same(there, here) and (words := self._why(done, there, here)):
+                yield tvd(there, here), words
 
     def _added(self) -> Iterator[Reason]:
         """What the engine runs whatever is set."""
@@ -91,16 +91,21 @@ class Comparison:
         if note := self._note("added"):
             yield tvd(without, there), f"{note.says[:-1]}; {self._figures(there, without)}."
 
-    def _why(self, done: Sequence[Step]) -> str:
+    def _why(self, done: Sequence[Step], there: Outcome, here: Outcome) -> str:
         """Why the last of these steps parts: another value, another rule or another order; empty where it does not."""
         stage, mine = done[-1]
         ours = self._ours(done)
         theirs = [stage if sampler is mine else sampler for sampler in ours]
         if not same(self.runs(theirs), self.runs(ours)) and (note := self._note("value", "rule", stage=stage.name)):
-            return f"{note.says[:-1]}; "
+            return f"{note.says[:-1]}; {self._figures(there, here)}."
         later = [one for one, other in done[:-1] if self._place(other) > self._place(mine)]
         swapped = [called(one.name) for one in later if not same(self.runs([one, stage]), self.runs([stage, one]))]
-        return f"{self.order.name} runs {_listed(swapped)} before {called(stage.name)}: " if swapped else ""
+        if not swapped:
+            return ""
+        words = f"{self.order.name} runs {_listed(swapped)} before {called(stage.name)}"
+        if stage.kind == "truncate" and there.support != here.support:
+            return f"{words}, which leaves {_tokens(there.support)} there, {here.support:,} here."
+        return f"{words}: {self._figures(there, here)}."
 
     def _steps(self) -> list[Step]:
         """The engine's path without what it adds, each stage with the first of ours that has its name."""
@@ -126,9 +131,9 @@ class Comparison:
     def _figures(self, there: Outcome, here: Outcome) -> str:
         """What is left there and here; where that is the same, the token whose chance differs most."""
         if there.support != here.support:
-            return f"{_tokens(there.support)} left there, {here.support:,} here"
+            return f"{_tokens(there.support)} {_are(there.support)} left there, {here.support:,} here"
         if num_others := len(there.outside(here)):
-            return f"{_tokens(there.support)} left as here, but {num_others:,} of them others"
+            return f"{_tokens(there.support)} {_are(there.support)} left as here, but {num_others:,} of them others"
         token = int(there.token_ids[np.abs(there.probs - here.probs).argmax()])
         return f"{self.label(token)} has {_percent(there.p(token))} there, {_percent(here.p(token))} here"
 
@@ -138,7 +143,11 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _tokens(count: int) -> str:
-    return f"{count:,} token is" if count == 1 else f"{count:,} tokens are"
+    return f"{count:,} token" if count == 1 else f"{count:,} tokens"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _percent(p: float) -> str:

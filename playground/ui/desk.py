@@ -12,7 +12,7 @@ from typing import Any
 from playground.charts import rank_plot, scale_plot, timeline
 from playground.engine import Branch, EngineHost, Request, Step
 from playground.errors import PlaygroundError
-from playground.sampling import cfg, orders
+from playground.sampling import cfg
 from playground.settings import Settings
 from playground.studies import prompts
 from playground.studies.engines import engines_view
@@ -27,6 +27,7 @@ from playground.studies.strip import Strip
 from playground.ui import asks
 from playground.ui.examples import EXAMPLES
 from playground.ui.knobs import OPENING, registry_json
+from playground.ui.presets import orders_json
 from playground.ui.sections import sections_json
 from playground.ui.session import Session, Sessions
 
@@ -49,7 +50,7 @@ class Desk:
             "model": self.model_name,
             "registry": registry_json(),
             "opening": list(OPENING),
-            "orders": {name: orders.stage_names(name) for name in orders.ORDERS},
+            "orders": orders_json(),
             "examples": EXAMPLES,
             "sections": sections_json(),
             "first": await self._first(session),

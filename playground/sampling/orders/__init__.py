@@ -16,12 +16,13 @@ from playground.sampling.orders import (
     transformers,
     vllm,
 )
-from playground.sampling.orders.fitting import Note, always, called, fitted
+from playground.sampling.orders.fitting import FLAVOUR, Note, always, called, fitted
 from playground.sampling.orders.order import Order, Stage
 from playground.sampling.registry import SAMPLERS
 from playground.sampling.sampler import Sampler
 
 __all__ = [
+    "FLAVOUR",
     "ORDERS",
     "Note",
     "Order",
