@@ -58,7 +58,7 @@ class Comparison:
         return f"{self.order.name} differs in several small ways: {self._figures(there, here)}."
 
     def _nothing(self) -> str:
-        if self.here == self.path:
+        if self.here == [stage for stage, _ in self._steps()]:
             return AS_HERE
         note = self._note("dropped", "value", "rule")
         if note:

@@ -78,7 +78,7 @@ def test_the_key_as_a_text(live: Live, tab: str) -> None:
         error_of(live.post("trace", content=raw(value, key=MARK), session=tab))
 
 
-@pytest.mark.parametrize("route", ["next", "trace", "scale"])
+@pytest.mark.parametrize("route", ["next", "trace", "engines", "scale"])
 def test_numbers_of_the_request(live: Live, tab: str, place: str, route: str) -> None:
     base = {"prompt": "The"} if route == "next" else {"key": place}
     for field in ("seed", "scale"):
@@ -253,7 +253,7 @@ BODIES = [
 
 @pytest.mark.parametrize("content", BODIES, ids=lambda content: str(content)[:30])
 def test_bodies_that_are_no_request(live: Live, tab: str, content: bytes) -> None:
-    for route in ("next", "trace", "scale"):
+    for route in ("next", "trace", "engines", "scale"):
         error_of(live.post(route, content=content, session=tab))
 
 

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from playground.sampling.orders import ORDERS
 from tests.serve.hostile import error_of
 from tests.serve.live import Live
 
@@ -61,6 +62,22 @@ def test_scale_and_timeline_figures(live: Live, tab: str, place: str) -> None:
     assert "negative" in error_of(live.post("scale", {"key": f"{place}@1"}, tab))
 
 
+def test_engines_runs_the_strip_as_seven_engines_would(live: Live, tab: str, place: str) -> None:
+    strip = [{"id": "temperature", "temperature": 2}, {"id": "min_p", "min_p": 0.1}]
+    view = live.post("engines", {"key": place, "strip": strip, "seed": 5}, tab).json()
+    mine = live.post("trace", {"key": place, "strip": strip, "seed": 5}, tab).json()
+    assert view["key"] == place and view["here"]["support"] == mine["final"]["support"]
+    assert view["here"]["dart"]["token_id"] == mine["dart"]["token_id"]
+    engines = {engine["name"]: engine for engine in view["engines"]}
+    assert list(engines) == list(ORDERS)
+    assert engines["transformers"]["same"] and not engines["llama.cpp"]["same"]
+    guided = live.post("engines", {"key": place, "strip": strip, "seed": 5, "scale": 3}, tab).json()
+    assert guided["here"]["entropy_bits"] != view["here"]["entropy_bits"]
+    text = live.write(tab, prompt=PROMPT, max_tokens=4, seed=1)[-1]["generation"]
+    for key in (f"{text}.1", f"{place}@1"):
+        assert live.post("engines", {"key": key, "strip": strip, "refill": True}, tab).json()["key"] == key
+
+
 def keys_of(live: Live, owner: str) -> list[str]:
     place = live.post("next", {"prompt": PROMPT}, owner).json()["key"]
     text = live.write(owner, prompt=PROMPT, max_tokens=3)[-1]["generation"]
@@ -74,6 +91,7 @@ def test_a_key_is_valid_in_its_own_session_only(live: Live, tab: str, neighbour:
         for session in (stranger, None, "", "x", tab[:-1], tab.upper() + "!", key):
             assert live.get(f"steps/{key}", session).status_code == 404
             assert live.post("trace", {"key": key, "refill": True}, session).status_code == 404
+            assert live.post("engines", {"key": key, "refill": True}, session).status_code == 404
             assert live.post("scale", {"key": key}, session).status_code == 404
             error_of(live.get(f"generations/{key}", session))
             error_of(live.get(f"generations/{key}/timeline", session))

@@ -32,7 +32,8 @@ def fitted(chain: Chain, order: Order) -> tuple[Chain, list[Note]]:
     notes: list[Note] = []
     samplers = _had(_without_always(chain.samplers, order), order, notes)
     samplers = _beside_what_replaces(samplers, order, notes)
-    samplers = _in_one_window([_fitted(sampler, order, notes) for sampler in samplers], order, notes)
+    samplers = [_fitted(sampler, order, [] if sampler.is_off else notes) for sampler in samplers]
+    samplers = _in_one_window(samplers, order, notes)
     ordered = sorted(samplers, key=lambda sampler: (sampler.kind == "draw", order.place(sampler.name)))
     if ordered != samplers:
         path = " → ".join(called(sampler.name) for sampler in ordered)
