@@ -5,18 +5,32 @@ Knows nothing about charts, pages or lessons; it is the only home of threads tha
 
 from playground.engine.engine import Engine
 from playground.engine.host import EngineHost, one_thread_worker
-from playground.engine.records import Branch, Done, Reading, Request, Span, Step
+from playground.engine.records import (
+    BeamStep,
+    Branch,
+    ContrastiveStep,
+    Done,
+    Progress,
+    Reading,
+    Request,
+    Span,
+    Step,
+)
 from playground.engine.refilling import around, branch_key
 from playground.engine.status import Status
-from playground.engine.stream import Stream
+from playground.engine.stream import Item, Stream
 from playground.engine.warm_up import warm_up
 from playground.engine.writing import chat_ids, request_for, text_ids
 
 __all__ = [
+    "BeamStep",
     "Branch",
+    "ContrastiveStep",
     "Done",
     "Engine",
     "EngineHost",
+    "Item",
+    "Progress",
     "Reading",
     "Request",
     "Span",

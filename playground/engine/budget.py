@@ -38,8 +38,13 @@ def slot_cost(work: Request | Reading, fleet: Fleet) -> Cost:
 
 
 def num_first_slots(work: Request | Reading) -> int:
-    """Slots a request needs to start: several samples need one for the shared prompt and one to write in."""
-    return 1 if isinstance(work, Reading) else min(2, work.num_samples)
+    """Slots a request needs to start: several samples need one for the shared prompt and one to write in, a search
+    one for each text in flight."""
+    if isinstance(work, Reading):
+        return 1
+    if work.search is not None and work.looks_ahead:
+        return work.search.num_hypotheses
+    return min(2, work.num_samples)
 
 
 class Budget:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from playground.engine.fleet import Fleet
 from playground.engine.records import Reading, Request
 from playground.errors import PlaygroundError
+from playground.models.backend import hidden
+from playground.sampling.search import Search
 
 MAX_SAMPLES = 100_000
 MAX_STOPS, MAX_STOP_LENGTH = 16, 200
@@ -35,6 +37,7 @@ def _check_request(request: Request, fleet: Fleet) -> None:
     _check_branches(request, fleet)
     if request.memory is not None and len(request.memory) != len(request.chain.samplers):
         raise PlaygroundError("memory holds one value for each stage of the chain; carry it over with chain.carried.")
+    _check_search(request, fleet)
     if isinstance(request.stop, str) or not all(isinstance(text, str) and text for text in request.stop):
         raise PlaygroundError("stop is a list of texts, none of them empty.")
     if len(request.stop) > MAX_STOPS or any(len(text) > MAX_STOP_LENGTH for text in request.stop):
@@ -46,6 +49,7 @@ def _check_reading(reading: Reading, fleet: Fleet) -> None:
         raise PlaygroundError("There is nothing to read: give at least one span.")
     for span in reading.spans:
         _check_tokens(span.token_ids, fleet, span.model)
+        _check_layers(span.layers, fleet, span.model)
         if not span.keys or span.first < 0 or span.wanted.stop > len(span.token_ids):
             raise PlaygroundError(f"Rows {span.wanted} are not within a text of {len(span.token_ids)} tokens.")
 
@@ -60,10 +64,30 @@ def _check_branches(request: Request, fleet: Fleet) -> None:
     for branch in request.other_branches:
         if not branch.token_ids:
             raise PlaygroundError("A negative prompt or other branch holds no tokens: type at least one character.")
-        if branch.layers:
-            raise PlaygroundError("A branch that reads other layers is not served here; leave layers out.")
     for branch in request.branches:
         _check_tokens(branch.token_ids, fleet, branch.model)
+        _check_layers(branch.layers, fleet, branch.model)
+
+
+def _check_search(request: Request, fleet: Fleet) -> None:
+    if request.search is None:
+        return
+    if not isinstance(request.search, Search):
+        raise PlaygroundError("search is Greedy(), BeamSearch(...), ContrastiveSearch(...) or None.")
+    if request.looks_ahead and request.num_samples > 1:
+        raise PlaygroundError(f"{request.search.title} finds one text; leave num_samples at 1.")
+    if request.search.needs_states and hidden(fleet.backends[0]) is None:
+        raise PlaygroundError(f"{request.search.title} reads hidden states, and this model shows none.")
+    longest = max(len(branch.token_ids) for branch in request.branches)
+    if request.search.needs_states and longest >= fleet.max_context():
+        raise PlaygroundError("The text fills the model's context: contrastive search has no room to read a candidate.")
+
+
+def _check_layers(layers: str, fleet: Fleet, model: int) -> None:
+    if layers not in ("", "low", "high"):
+        raise PlaygroundError(f"A branch reads the low or the high layers, or the last one; got {str(layers)[:40]}.")
+    if layers and hidden(fleet.backends[model]) is None:
+        raise PlaygroundError("A branch asks for earlier layers, and this model shows no hidden states.")
 
 
 def _check_tokens(token_ids: Sequence[int], fleet: Fleet, model: int) -> None:

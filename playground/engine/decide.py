@@ -91,6 +91,16 @@ def _decision(ask: Ask, base_row: Tensor, line: Sequence[float]) -> Decision:
     return Decision(int(token_id), log_prob, final_log_prob, final_bits, bits, surprisal, memory)
 
 
+def decisions(model: Tensor, base: Tensor, final: Tensor, token_ids: Tensor) -> list[Decision]:
+    """The figures of tokens that were found by looking ahead: float[B,V] of each kind of row, int64[B] -> B of them."""
+    token_ids = token_ids.to(base.device)
+    final_log_prob, final_bits = _figures(final, token_ids)
+    log_prob, bits = _figures(base, token_ids)
+    surprisal = -BITS * _figures(model, token_ids)[0]
+    lines = torch.stack([token_ids.double(), log_prob, final_log_prob, final_bits, bits, surprisal], dim=1).tolist()
+    return [Decision(int(token_id), *figures) for token_id, *figures in lines]
+
+
 def _draw(asks: Sequence[Ask], base: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The chain and the dart: token ids int64[B], log-probability float64[B], nats, and entropy float64[B], bits.
 

@@ -6,13 +6,13 @@ Knows nothing about requests or threads. With a single model it adds nothing to 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from playground.errors import PlaygroundError
-from playground.models.backend import Chunk, Model, Vocabulary
+from playground.models.backend import Chunk, HiddenStates, Model, Vocabulary, hidden
 
 MAX_MODELS = 3
 """A base model, and for proxy tuning a small tuned and a small untuned one."""
@@ -41,33 +41,64 @@ class Fleet:
 
     def forward(self, chunks: Sequence[Chunk]) -> Tensor:
         """float32[n,V] logits of the wanted rows, in order: one pass for each model that is asked."""
-        models = [self._model(chunk.lane) for chunk in chunks]
+        return self.forward_states(chunks, {})[0]
+
+    def forward_states(
+        self, chunks: Sequence[Chunk], layers: Mapping[int, Sequence[int]]
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """As ``forward``, and for each chunk of a model with ``layers`` their hidden states float32[layers, m, D]."""
+        models = [self.model_of(chunk.lane) for chunk in chunks]
         asked = sorted(set(models))
+        states: list[Tensor | None] = [None] * len(chunks)
         if len(asked) == 1:
-            return self.backends[asked[0]].forward(chunks)
+            return self._pass(asked[0], chunks, layers, states, range(len(chunks))), states
         places: dict[int, list[int]] = {model: [] for model in asked}
         for place, model in enumerate(model for chunk, model in zip(chunks, models, strict=True) for _ in chunk.rows):
             places[model].append(place)
         logits: Tensor | None = None
         for model in asked:
-            rows = self.backends[model].forward([c for c, m in zip(chunks, models, strict=True) if m == model])
+            own = [place for place, other in enumerate(models) if other == model]
+            rows = self._pass(model, [chunks[place] for place in own], layers, states, own)
             if logits is None:
                 num_rows = sum(map(len, places.values()))
                 logits = torch.empty(num_rows, rows.shape[-1], dtype=rows.dtype, device=rows.device)
             logits[places[model]] = rows.to(logits.device)
         assert logits is not None
-        return logits
+        return logits, states
+
+    def _pass(
+        self,
+        model: int,
+        chunks: Sequence[Chunk],
+        layers: Mapping[int, Sequence[int]],
+        states: list[Tensor | None],
+        places: Sequence[int],
+    ) -> Tensor:
+        """One model's pass: float32[n,V]; its hidden states go to their chunks' ``places`` in ``states``."""
+        if not layers.get(model):
+            return self.backends[model].forward(chunks)
+        rows, seen = self.states(model).forward_states(chunks, layers[model])
+        for place, part in zip(places, seen.split([len(chunk.state_rows) for chunk in chunks], dim=1), strict=True):
+            states[place] = part
+        return rows
+
+    def states(self, model: int = 0) -> HiddenStates:
+        """The hidden states of that model, which ``check`` has seen to exist."""
+        states = hidden(self.backends[model])
+        assert states is not None
+        return states
+
+    def model_of(self, lane: int) -> int:
+        """Which model a lane lives in."""
+        return lane % len(self.backends)
 
     def fork(self, src: int, dst: int) -> None:
         """Make a lane a copy of another one of the same model."""
-        self.backends[self._model(src)].fork(src, dst)
+        self.backends[self.model_of(src)].fork(src, dst)
 
     def release(self, lane: int) -> None:
         """Free a lane's memory; harmless where it holds none."""
-        self.backends[self._model(lane)].release(lane)
-
-    def _model(self, lane: int) -> int:
-        return lane % len(self.backends)
+        self.backends[self.model_of(lane)].release(lane)
 
 
 def check_same_vocabulary(main: Model, other: Model) -> None:

@@ -5,9 +5,11 @@ Knows nothing about queues, logits or chains: it keeps what each lane has paid t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from playground.models.backend import Chunk
+from playground.models.backend import Chunk, Wanted
+from playground.sampling.search.dola import Bucket, LayerChoice
 
 
 @dataclass
@@ -21,6 +23,10 @@ class Lane:
     num_paid: int = 0
     model: int = 0
     """Which model's backend it lives in."""
+    layers: Bucket | Literal[""] = ""
+    """Its rows are those of an earlier layer, chosen at each place."""
+    keeps_states: bool = False
+    """The last layer's hidden states of every token are wanted."""
 
     @property
     def num_owed(self) -> int:
@@ -34,7 +40,12 @@ class Lane:
             min(max(rows.start - start, 0), num_tokens),
             min(max(rows.stop - start, 0), num_tokens),
         )
-        return Chunk(self.id, tuple(self.token_ids[start : self.num_paid]), wanted)
+        states: Wanted = "all" if self.keeps_states else wanted if self.layers else "none"
+        return Chunk(self.id, tuple(self.token_ids[start : self.num_paid]), wanted, states)
+
+    def copy(self, lane_id: int) -> Lane:
+        """The same text in a lane of its own."""
+        return replace(self, id=lane_id, token_ids=list(self.token_ids))
 
 
 @dataclass
@@ -42,6 +53,8 @@ class Gang:
     """Lanes admitted, stepped and freed together; every lane pays the tokens it owes, prompt and text alike."""
 
     lanes: list[Lane] = field(default_factory=list)
+    layers: tuple[LayerChoice, ...] = ()
+    """Which layers its newest rows come from, one value a lane that reads an earlier one."""
 
     @property
     def num_owed(self) -> int:

@@ -12,19 +12,20 @@ from torch import Tensor
 
 from playground.engine.budget import Cost
 from playground.engine.gang import Gang
+from playground.engine.pursuit import Pursuit
 from playground.engine.records import Priority, Reading, Request
 from playground.engine.stream import Stream
-from playground.engine.text import TextTail
+from playground.engine.telling import Teller
 
 
 class Sample:
     """One text being written by one gang."""
 
-    def __init__(self, number: int, gang: Gang, request: Request, room: int) -> None:
+    def __init__(self, number: int, gang: Gang, request: Request, room: int, teller: Teller) -> None:
         self.number = number
         self.gang = gang
-        self.text = TextTail(request.stop)
-        self.memory = request.chain.start() if request.memory is None else request.memory
+        self.teller = teller
+        self.memory = request.start_memory
         """What the chain's stateful stages remember."""
         self.num_written = 0
         """Tokens drawn here; ``continued_ids`` are not counted."""
@@ -66,6 +67,8 @@ class Job:
     root_rows: Tensor | None = None
     """float32[branches, V] after the prompt, from which every sample draws its first token."""
     samples: list[Sample] = field(default_factory=list)
+    pursuit: Pursuit | None = None
+    """The texts in flight of a request that looks ahead; it has no samples."""
     num_started: int = 0
     """Samples started so far."""
 
@@ -76,15 +79,14 @@ class Job:
     @property
     def num_unstarted(self) -> int:
         """Samples still to start; a reading has none."""
-        return 0 if isinstance(self.work, Reading) else self.work.num_samples - self.num_started
+        if isinstance(self.work, Reading) or self.work.looks_ahead:
+            return 0
+        return self.work.num_samples - self.num_started
 
     @property
     def gangs(self) -> list[Gang]:
         """Every gang that holds lanes."""
+        if self.pursuit is not None:
+            return self.pursuit.gangs
         roots = [] if self.root is None else [self.root]
         return roots + [sample.gang for sample in self.samples]
-
-    @property
-    def is_writing(self) -> bool:
-        """Its prompt is read, and what it owes is what it draws."""
-        return bool(self.samples)

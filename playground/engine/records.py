@@ -11,6 +11,11 @@ from hashlib import blake2b
 from typing import Any, Literal
 
 from playground.sampling import Chain, Guidance
+from playground.sampling.draw import uniform
+from playground.sampling.search import Greedy, Search
+from playground.sampling.search.beam import Candidate
+from playground.sampling.search.contrastive import Tried
+from playground.sampling.search.dola import Bucket, LayerChoice
 
 Priority = Literal["interactive", "bulk"]
 Reason = Literal["eos", "length", "stop", "cancelled", "error"]
@@ -23,7 +28,7 @@ class Branch:
     token_ids: tuple[int, ...]
     model: int = 0
     """0: the main model; others in the order the engine was given them."""
-    layers: Literal["", "low", "high"] = ""
+    layers: Bucket | Literal[""] = ""
     """Which layers' early exit the row comes from; empty: the last layer, as everywhere."""
 
     @cached_property
@@ -59,6 +64,22 @@ class Request:
     """Run every branch even where guidance is off, because somebody looks at their rows."""
     first_sample: int = 0
     """The number of the first sample, so that later samples of the same seed have darts of their own."""
+    search: Search | None = None
+    """How tokens are found; None: by darts."""
+
+    @property
+    def start_memory(self) -> tuple[Any, ...]:
+        """What the chain's stages remember before the first token, one value a stage."""
+        return self.chain.start() if self.memory is None else self.memory
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether several texts are in flight at once, of which one is told."""
+        return self.search is not None and not isinstance(self.search, Greedy)
+
+    def dart(self, sample: int, index: int) -> float:
+        """The dart of one token, in [0, 1): at 0 it hits the most probable one, the first of those that tie."""
+        return 0.0 if isinstance(self.search, Greedy) else uniform(self.seed, sample, index)
 
     @property
     def other_branches(self) -> tuple[Branch, ...]:
@@ -82,6 +103,8 @@ class Span:
     first: int
     keys: tuple[str, ...]
     model: int = 0
+    layers: Bucket | Literal[""] = ""
+    """Rows of an earlier layer instead of the last one, as in Branch."""
 
     @property
     def wanted(self) -> range:
@@ -122,7 +145,7 @@ class Step:
     surprisal_bits: float
     """Under the model, before guidance and chain."""
     uniform: float
-    """The dart, in [0, 1)."""
+    """The dart, in [0, 1); of a token that was searched for the place where one would have hit it."""
     row_key: str
     """Names the prompt branch's row; the row itself may have left the store."""
     other_keys: tuple[str, ...] = ()
@@ -133,8 +156,36 @@ class Step:
     """What they remember of it: the memory of the next step."""
     coins: tuple[float | None, ...] = ()
     """The numbers in [0, 1) of the chain's random stages, one a stage; () where none is random."""
+    layers: tuple[LayerChoice, ...] = ()
+    """Which earlier layer a branch was read from, one value a branch that reads one (DoLa)."""
     end: Reason | None = None
     """Why this sample ended here; None while it goes on."""
+
+
+@dataclass(frozen=True)
+class BeamStep:
+    """What a beam search looked at in one step: a generation of the beam tree. The text comes when it is over."""
+
+    index: int
+    """Place among the written tokens, as of a Step."""
+    candidates: tuple[Candidate, ...]
+    """Best first; those that were kept are the parents of the next step's, in order."""
+    best_ids: tuple[int, ...]
+    """Tokens of the text that would win now."""
+
+
+@dataclass(frozen=True)
+class ContrastiveStep:
+    """The candidates of one step of contrastive search; the Step of the one that was chosen follows."""
+
+    index: int
+    tried: tuple[Tried, ...]
+    chosen: int
+    """The place of the winner."""
+
+
+Progress = BeamStep | ContrastiveStep
+"""What a search says on its way, between Steps."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def around(request: Request, steps: Sequence[Step], place: int, every_branch: bo
         for branch in request.other_branches:
             start = branch.token_ids + request.continued_ids
             keys = tuple(branch_key(step.row_key, branch) for step in chosen)
-            spans.append(Span(start + written, len(start) - 1 + first, keys, branch.model))
+            spans.append(Span(start + written, len(start) - 1 + first, keys, branch.model, branch.layers))
     return Reading(tuple(spans), request.priority, request.session)
 
 

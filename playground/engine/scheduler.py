@@ -8,15 +8,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from playground.engine.beaming import BeamPursuit
 from playground.engine.budget import Budget, num_first_slots
+from playground.engine.contrasting import ContrastivePursuit
 from playground.engine.fleet import Fleet
 from playground.engine.gang import Gang, Lane
 from playground.engine.job import Job, Sample
 from playground.engine.pace import Pace, shares
+from playground.engine.pursuit import Pursuit
 from playground.engine.records import Reading, Request
+from playground.engine.telling import Teller
 from playground.engine.waiting import Waiting
 from playground.models.backend import Chunk
+from playground.sampling.search import BeamSearch, ContrastiveSearch
 
+PURSUITS: dict[type, type[Pursuit]] = {BeamSearch: BeamPursuit, ContrastiveSearch: ContrastivePursuit}
 LONG_TOKENS, LONG_RATIO = 2048, 8
 """A text is far longer than most from this length on, and if it is so many times the median of those who write."""
 
@@ -72,7 +78,7 @@ class Scheduler:
         """Give back everything the job holds."""
         for gang in job.gangs:
             self._release(gang)
-        job.root, job.root_rows, job.samples = None, None, []
+        job.root, job.root_rows, job.samples, job.pursuit = None, None, [], None
         self._hold(job, 0)
         self.running.remove(job)
 
@@ -108,7 +114,9 @@ class Scheduler:
                 gang = self._fork(job.root)
             else:
                 break
-            sample = Sample(job.work.first_sample + job.num_started, gang, job.work, self._room(job.work))
+            number, room = job.work.first_sample + job.num_started, self._room(job.work)
+            teller = Teller(job.stream.id, job.work, number, room, self._fleet.vocabulary)
+            sample = Sample(number, gang, job.work, room, teller)
             job.samples.append(sample)
             job.num_started += 1
             started.append(sample)
@@ -124,6 +132,25 @@ class Scheduler:
         elif anyone_waiting:
             self._hold(job, max(2, num_used))
 
+    def spread(self, gangs: Sequence[Gang], sources: Sequence[int]) -> list[Gang]:
+        """Gangs for the next texts of a search: text i goes on where gang ``sources[i]`` stands.
+
+        Gangs from which nobody goes on are freed first, so there are never more lanes than before or than texts.
+        """
+        for place, gang in enumerate(gangs):
+            if place not in sources:
+                self._release(gang)
+        first = {source: place for place, source in reversed(list(enumerate(sources)))}
+        spread: list[Gang] = []
+        try:
+            for place, source in enumerate(sources):
+                spread.append(gangs[source] if first[source] == place else self._fork(gangs[source]))
+        except Exception:
+            for gang in spread:
+                self._release(gang)
+            raise
+        return spread
+
     def restart(self, gangs: Sequence[Gang]) -> None:
         """A forward has failed half-way: the backend forgets these lanes and their gangs owe everything again."""
         for gang in gangs:
@@ -134,11 +161,22 @@ class Scheduler:
         self._hold(job, num_slots)
         if isinstance(job.work, Reading):
             spans = job.work.spans
-            lanes = [Lane(self._fleet.new_lane(span.model), list(span.token_ids), span.wanted) for span in spans]
+            lanes = [
+                Lane(self._fleet.new_lane(one.model), list(one.token_ids), one.wanted, layers=one.layers)
+                for one in spans
+            ]
         else:
             branches = job.work.branches
-            lanes = [Lane(self._fleet.new_lane(one.model), list(one.token_ids), model=one.model) for one in branches]
-        job.root = Gang(lanes)
+            lanes = [
+                Lane(self._fleet.new_lane(one.model), list(one.token_ids), model=one.model, layers=one.layers)
+                for one in branches
+            ]
+            lanes[0].keeps_states = job.work.search is not None and job.work.search.needs_states
+        if isinstance(job.work, Request) and job.work.looks_ahead:
+            pursue = PURSUITS[type(job.work.search)]
+            job.pursuit = pursue(job.work, job.stream.id, self._room(job.work), self._fleet.vocabulary, Gang(lanes))
+        else:
+            job.root = Gang(lanes)
         job.stream.position = 0
         self.running.append(job)
 
@@ -152,13 +190,10 @@ class Scheduler:
         job.num_slots = num_slots
 
     def _fork(self, root: Gang) -> Gang:
-        lanes = [
-            Lane(self._fleet.new_lane(lane.model), list(lane.token_ids), num_paid=lane.num_paid, model=lane.model)
-            for lane in root.lanes
-        ]
+        lanes = [lane.copy(self._fleet.new_lane(lane.model)) for lane in root.lanes]
         for source, target in zip(root.lanes, lanes, strict=True):
             self._fleet.fork(source.id, target.id)
-        return Gang(lanes)
+        return Gang(lanes, root.layers)
 
     def _release(self, gang: Gang) -> None:
         for lane in gang.lanes:
@@ -167,4 +202,6 @@ class Scheduler:
     def _room(self, request: Request) -> int:
         """Tokens a sample may write. The last one is never fed back, hence the one more than the context holds."""
         left = (self._fleet.max_context(one.model) - len(one.token_ids) + 1 for one in request.branches)
-        return min(request.max_tokens, *left)
+        # Contrastive search reads every token before it takes it, the last one too.
+        spare = 1 if request.search is not None and request.search.needs_states else 0
+        return min(request.max_tokens, *(room - spare for room in left))

@@ -12,13 +12,13 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 
-from playground.engine.records import Done, Reading, Request, Step
+from playground.engine.records import Done, Progress, Reading, Request, Step
 
-Item = Step | Done
+Item = Step | Progress | Done
 
 
 class Stream:
-    """Steps as they are drawn, then exactly one Done, which ends both kinds of iteration.
+    """Steps as they are drawn (of a search also what it looks at), then one Done, which ends both kinds of iteration.
 
     A reader that is slow only lets its own queue grow (by at most max_tokens * num_samples items).
     """
@@ -42,9 +42,9 @@ class Stream:
         """End the stream now; the engine frees its lanes before the next plan."""
         self.finish(Done("cancelled"))
 
-    def put(self, step: Step) -> None:
+    def put(self, item: Step | Progress) -> None:
         """Deliver one step (engine only); after the end it is dropped."""
-        self._append(step)
+        self._append(item)
 
     def finish(self, done: Done) -> bool:
         """Deliver the end; only the first one counts, and the answer says whether this was it."""

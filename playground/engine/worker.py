@@ -15,16 +15,15 @@ from torch import Tensor
 
 from playground.engine.decide import Ask, Decision, decide
 from playground.engine.fleet import Fleet
+from playground.engine.forwarding import Answer, forward
 from playground.engine.job import Job, Sample
 from playground.engine.meter import Meter, StepTimes
 from playground.engine.pace import Pace
 from playground.engine.records import Done, Reading, Reason, Request, Step
-from playground.engine.refilling import branch_key
 from playground.engine.scheduler import Payment, Scheduler
 from playground.engine.store import LogitsStore
 from playground.errors import PlaygroundError
 from playground.sampling.branches import Coins
-from playground.sampling.draw import uniform
 
 log = logging.getLogger(__name__)
 
@@ -66,42 +65,58 @@ class Worker:
     def round(self, plan: Sequence[Payment], anyone_waiting: bool) -> None:
         """Forward what is owed, draw for every sample whose rows are there, deliver."""
         start_s = time.perf_counter()
-        logits = self._forward(plan)
+        answers = forward(self._fleet, [(payment.gang, payment.chunks) for payment in plan])
         forward_s = time.perf_counter()
-        ready = self._settle(plan, logits)
+        ready = self._settle(plan, answers)
         decisions = self._decide(ready)
+        num_found = self._pursue()
         chain_s = time.perf_counter()
         for one, decision in zip(ready, decisions, strict=True):
             self._deliver(one, decision, anyone_waiting)
         times = StepTimes(forward_s - start_s, chain_s - forward_s, time.perf_counter() - chain_s)
-        self._meter.observe(times, len(ready))
+        self._meter.observe(times, len(ready) + num_found)
         self._learn(plan, times.forward_s)
 
-    def _forward(self, plan: Sequence[Payment]) -> Tensor | None:
-        """float32[n,V], or None where nothing is owed (a further sample of a prompt that is read)."""
-        chunks = [chunk for payment in plan for chunk in payment.chunks]
-        if not chunks:
-            return None
-        logits = self._fleet.forward(chunks)
-        if logits.is_cuda:
-            torch.cuda.synchronize(logits.device)  # or the clock would show the launch, not the work
-        return logits
-
-    def _settle(self, plan: Sequence[Payment], logits: Tensor | None) -> list[Ready]:
+    def _settle(self, plan: Sequence[Payment], answers: Sequence[Answer]) -> list[Ready]:
         """Hand the rows of one forward to those who wait for them."""
-        ready, at = [], 0
-        for payment in plan:
-            assert logits is not None
-            job, gang = payment.job, payment.gang
-            rows = logits[at : at + payment.num_rows]
-            at += payment.num_rows
+        ready = []
+        for payment, answer in zip(plan, answers, strict=True):
+            job, gang, rows = payment.job, payment.gang, answer.rows
             if isinstance(job.work, Reading):
                 self._keep_read(payment, job.work, rows)
+            elif job.pursuit is not None:
+                for first, states in answer.states:
+                    job.pursuit.see(gang, first, states)
+                if not gang.num_owed:
+                    job.pursuit.take(gang, rows)
             elif gang is job.root and not gang.num_owed:
                 job.root_rows = rows.clone()
             elif not gang.num_owed:
                 ready.append(Ready(job, next(sample for sample in job.samples if sample.gang is gang), rows))
         return ready + self._first_draws()
+
+    def _pursue(self) -> int:
+        """Searches whose rows have all arrived go on by a token; the number of Steps that were found."""
+        num_found = 0
+        for job in list(self._scheduler.running):
+            pursuit = job.pursuit
+            if pursuit is None or not pursuit.is_ready or job.stream.done:
+                continue
+            try:
+                turn = pursuit.advance(self._scheduler.spread)
+            except Exception as error:  # a chain, or a fork that found no memory: the others' lanes are as they were
+                self.end(job, Done("error", explain(error)))
+                continue
+            if turn.progress is not None:
+                job.stream.put(turn.progress)
+            for step, rows in turn.steps:
+                if rows is not None:
+                    self._keep(job, pursuit.request, step, rows)
+                job.stream.put(step)
+            num_found += len(turn.steps)
+            if turn.end is not None:
+                self.end(job, Done(turn.end, self._why(pursuit.request, pursuit.room, turn.end)))
+        return num_found
 
     def _first_draws(self) -> list[Ready]:
         """Samples that start now: they all draw from the rows of the prompt they share."""
@@ -123,7 +138,7 @@ class Worker:
                 one.request.chain,
                 one.request.guidance,
                 one.index,
-                uniform(one.request.seed, one.sample.number, one.index),
+                one.request.dart(one.sample.number, one.index),
                 one.sample.history,
                 len(one.request.prompt_ids),
                 one.sample.memory,
@@ -141,49 +156,27 @@ class Worker:
         if isinstance(decision, Exception):
             self.end(job, Done("error", explain(decision), sample.number))
             return
-        step = self._step(one, decision)
+        dart = one.request.dart(sample.number, one.index)
+        step = sample.teller.tell(decision, dart, sample.memory, len(one.rows), sample.gang.layers, one.coins)
         sample.write(decision.token_id)
         sample.memory = decision.memory
-        if one.request.keep_rows:
-            keys = (step.row_key, *step.other_keys)
-            rows = {key: row.clone() for key, row in zip(keys, one.rows, strict=True)}
-            self._store.put(rows, one.request.session, line=job.stream.id)
+        self._keep(job, one.request, step, one.rows)
         job.stream.put(step)
         if step.end is not None:
             self._scheduler.end_sample(job, sample, anyone_waiting)
             if not job.samples and not job.num_unstarted:
-                self.end(job, Done(step.end, self._why(one, step.end), sample.number))
+                self.end(job, Done(step.end, self._why(one.request, sample.room, step.end), sample.number))
 
-    def _step(self, one: Ready, decision: Decision) -> Step:
-        request, sample = one.request, one.sample
-        token_id = decision.token_id
-        is_eos = token_id in self._fleet.vocabulary.eos_ids and not request.ignore_eos
-        is_last = is_eos or sample.num_written + 1 >= sample.room
-        text = sample.text.add(self._fleet.vocabulary.piece(token_id), is_last)
-        end: Reason | None = "stop" if sample.text.stopped else "eos" if is_eos else "length" if is_last else None
-        key = f"{one.job.stream.id}-{sample.number}-{one.index}"
-        return Step(
-            index=one.index,
-            sample=sample.number,
-            token_id=token_id,
-            text=text,
-            logprob_base=decision.logprob_base,
-            logprob_final=decision.logprob_final,
-            entropy_bits=decision.entropy_bits,
-            base_entropy_bits=decision.base_entropy_bits,
-            surprisal_bits=decision.surprisal_bits,
-            uniform=uniform(request.seed, sample.number, one.index),
-            row_key=key,
-            other_keys=tuple(branch_key(key, branch) for branch in request.other_branches[: len(one.rows) - 1]),
-            memory=sample.memory,
-            memory_after=decision.memory,
-            coins=one.coins,
-            end=end,
-        )
+    def _keep(self, job: Job, request: Request, step: Step, rows: Tensor) -> None:
+        """The rows a token was decided from go to the store, under the keys in its Step."""
+        if request.keep_rows:
+            keys = (step.row_key, *step.other_keys)
+            kept = {key: row.clone() for key, row in zip(keys, rows, strict=True)}
+            self._store.put(kept, request.session, line=job.stream.id)
 
-    def _why(self, one: Ready, end: Reason) -> str:
-        if end == "length" and one.sample.room < one.request.max_tokens:
-            longest = min(self._fleet.max_context(branch.model) for branch in one.request.branches)
+    def _why(self, request: Request, room: int, end: Reason) -> str:
+        if end == "length" and room < request.max_tokens:
+            longest = min(self._fleet.max_context(branch.model) for branch in request.branches)
             return f"The model's context of {longest:,} tokens is full."
         return ""
 

@@ -14,6 +14,7 @@ from playground.engine.stream import Stream
 from playground.errors import PlaygroundError
 from playground.models.backend import Model
 from playground.sampling import Chain, Guidance, Recipe, recipe_from_json
+from playground.sampling.search import Search, search_from_json
 
 
 def request_for(
@@ -34,6 +35,7 @@ def request_for(
     priority: Priority = "interactive",
     session: str = "",
     other_models: Sequence[Model] = (),
+    search: Search | Mapping[str, Any] | str | None = None,
 ) -> Request:
     """The request that writes on after ``prompt``, or answers it where ``chat`` is True.
 
@@ -41,6 +43,7 @@ def request_for(
     (``negative_prompt``) or the system text (``negative_system``) replaced. Neither given: the last prompt token.
     ``guidance`` in place of ``guidance_scale`` says more: a preset's name, its JSON (``presets.recipe_from_json``), a
     Recipe, or a Guidance whose second weight is the negative branch's.
+    ``search``: ``"greedy"``, ``{"search": "beam", "num_beams": 4}`` or a Search; None draws with darts.
     """
     if guidance is not None and guidance_scale != 1.0:
         raise PlaygroundError("Give guidance or guidance_scale, not both.")
@@ -64,6 +67,7 @@ def request_for(
         ignore_eos=ignore_eos,
         priority=priority,
         session=session,
+        search=search if isinstance(search, Search) else search_from_json(search),
     )
 
 
@@ -87,7 +91,7 @@ def steps(stream: Stream) -> Iterator[Step]:
         for item in stream:
             if isinstance(item, Done):
                 expect_good(item)
-            else:
+            elif isinstance(item, Step):
                 yield item
     finally:
         stream.cancel()

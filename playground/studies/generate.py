@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from playground.engine import Branch, Done, Engine, Request, Step, Stream, branch_key
+from playground.engine import Branch, Engine, Item, Request, Step, Stream, branch_key
 from playground.errors import PlaygroundError
 from playground.models import Vocabulary
 from playground.sampling import draw
@@ -152,11 +152,11 @@ async def deltas(engine: Engine, generation: Generation, stream: Stream) -> Asyn
         stream.cancel()
 
 
-async def _items(stream: Stream) -> AsyncIterator[Step | Done | None]:
+async def _items(stream: Stream) -> AsyncIterator[Item | None]:
     """The stream's items, and None after each WAKE_S without one."""
     items = aiter(stream)
 
-    async def following() -> Step | Done | None:
+    async def following() -> Item | None:
         return await anext(items, None)
 
     coming = asyncio.ensure_future(following())

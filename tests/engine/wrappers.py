@@ -32,13 +32,20 @@ class Wrapper:
         self.calls: list[list[Chunk]] = []
         self.lanes: set[int] = set()
         self.num_forks = 0
+        self.num_layers, self.ties_embeddings = self.inner.num_layers, False
 
     def forward(self, chunks: Sequence[Chunk]) -> Tensor:
+        return self.forward_states(chunks, ())[0]
+
+    def forward_states(self, chunks: Sequence[Chunk], layers: Sequence[int]) -> tuple[Tensor, Tensor]:
         self.calls.append(list(chunks))
         self.lanes |= {chunk.lane for chunk in chunks}
         if self.before is not None:
             self.before(chunks)
-        return self.inner.forward(chunks)
+        return self.inner.forward_states(chunks, layers)
+
+    def unembed(self, states: Tensor) -> Tensor:
+        return self.inner.unembed(states)
 
     def fork(self, src: int, dst: int, length: int | None = None) -> None:
         self.num_forks += 1

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 
 from playground.errors import PlaygroundError
-from playground.sampling.softmax import softmax
+from playground.sampling.softmax import log_softmax
 
 Bucket = Literal["low", "high"]
 PLAUSIBLE = 0.1
@@ -30,7 +30,7 @@ class LayerChoice:
 
     layers: tuple[int, ...]
     divergence_bits: tuple[float, ...]
-    """Jensen-Shannon divergence between each layer's answer and the last one's, bits."""
+    """How far each layer's answer lies from the last one's, bits."""
 
     @property
     def layer(self) -> int:
@@ -55,10 +55,14 @@ def candidate_layers(num_layers: int, bucket: Bucket, ties_embeddings: bool) -> 
 
 
 def divergence_bits(final: torch.Tensor, earlier: torch.Tensor) -> torch.Tensor:
-    """float64[L]: Jensen-Shannon divergence, bits, of float[L,V] logits of layers from float[V] of the last one."""
-    last, others = softmax(final[None]), softmax(earlier)
-    middle = (last + others) / 2
-    return (_kl(last, middle) + _kl(others, middle)) / (2 * math.log(2))
+    """float64[L], bits: how far each of float[L,V] layers' logits answers from float[V] of the last one.
+
+    ½·(KL(m‖p) + KL(m‖q)), m the mean of both: the authors' code and transformers'. The paper writes Jensen-Shannon,
+    with m on the other side of each KL, which now and then picks another layer.
+    """
+    last, others = log_softmax(final[None]), log_softmax(earlier)
+    middle = (last.exp() + others.exp()) / 2
+    return (_kl(middle, last) + _kl(middle, others)) / (2 * math.log(2))
 
 
 def choose(layers: tuple[int, ...], final: torch.Tensor, earlier: torch.Tensor) -> LayerChoice:
@@ -66,6 +70,7 @@ def choose(layers: tuple[int, ...], final: torch.Tensor, earlier: torch.Tensor) 
     return LayerChoice(layers, tuple(divergence_bits(final, earlier).tolist()))
 
 
-def _kl(probs: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    """float64[...,V] twice -> nats; ``others`` is above 0 wherever ``probs`` is."""
-    return torch.where(probs > 0, probs * (probs / others).log(), 0.0).sum(-1).clamp(min=0.0)
+def _kl(probs: torch.Tensor, log_others: torch.Tensor) -> torch.Tensor:
+    """float64[...,V] probabilities and log-probabilities -> KL, nats; infinite where the other gives 0 to what has
+    mass."""
+    return torch.where(probs > 0, probs * (probs.log() - log_others), 0.0).sum(-1).clamp(min=0.0)

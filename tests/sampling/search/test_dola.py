@@ -35,13 +35,20 @@ def test_an_unknown_bucket_is_a_clear_error() -> None:
 
 
 def test_the_example_on_paper() -> None:
-    """Two tokens. The last layer is sure of the first, (1, 0). A layer that says (0, 1) is one bit away, the same
-    answer 0 bits, (1/2, 1/2): H(3/4, 1/4) - 1/2 = 0.3113 bits."""
-    final = torch.tensor([0.0, -torch.inf])
-    earlier = torch.tensor([[0.0, -torch.inf], [0.0, 0.0], [-torch.inf, 0.0]])
-    assert divergence_bits(final, earlier).tolist() == pytest.approx([0.0, 0.3112781, 1.0], abs=1e-6)
+    """Two tokens, the last layer says (0.9, 0.1). A layer that says (0.5, 0.5): the mean is (0.7, 0.3), and
+    ½·(0.7·ln(0.7/0.9) + 0.3·ln(0.3/0.1) + 0.7·ln(0.7/0.5) + 0.3·ln(0.3/0.5)) = 0.11797 nats = 0.17020 bits.
+    The same answer is 0 bits away, the opposite one 0.9·... = 0.73697 bits."""
+    final = torch.tensor([0.9, 0.1]).log()
+    earlier = torch.tensor([[0.9, 0.1], [0.5, 0.5], [0.1, 0.9]]).log()
+    assert divergence_bits(final, earlier).tolist() == pytest.approx([0.0, 0.17020, 0.73697], abs=1e-4)
     assert choose((2, 4, 6), final, earlier).layer == 6
     assert choose((2, 4), final, earlier[[1, 1]]).layer == 2
+
+
+def test_a_layer_that_excludes_what_the_last_one_allows_is_infinitely_far() -> None:
+    final, earlier = torch.zeros(2), torch.tensor([[0.0, -torch.inf], [0.0, 0.0]])
+    assert divergence_bits(final, earlier).tolist() == [torch.inf, 0.0]
+    assert divergence_bits(final, final[None].clone().fill_(-torch.inf).index_fill(1, torch.tensor([0]), 0.0)).isinf()
 
 
 def test_a_constant_on_a_layers_logits_changes_nothing() -> None:
