@@ -16,7 +16,7 @@ import numpy as np
 
 from playground.control.pool import Pool
 from playground.control.texts import Text
-from playground.engine import Done, Engine, Step, Stream
+from playground.engine import Done, Engine, Item, Step, Stream
 from playground.errors import PlaygroundError
 from playground.sampling.draw import Purpose, uniform
 from playground.studies.proposals import Proposal
@@ -65,10 +65,12 @@ class Drawing:
         stream = engine.submit(proposal.request(num_samples, seed, first_sample, session))
         return cls(engine, proposal, num_samples, seed, first_sample, stream)
 
-    def take(self, item: Step | Done) -> None:
-        """One item of the stream."""
+    def take(self, item: Item) -> None:
+        """One item of the stream; what a search looks at on its way is no text."""
         if isinstance(item, Done):
             self._ended_s = time.perf_counter()
+            return
+        if not isinstance(item, Step):
             return
         row = self._rows.setdefault(item.sample, _Row())
         row.token_ids.append(item.token_id)
