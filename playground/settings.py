@@ -29,6 +29,10 @@ class Settings:
     host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in")
     port: int = setting(7860, "port to listen on", low=0)
     model: str = setting("default", "default, a hub id, a local folder (safetensors or GGUF) or a .gguf file")
+    second_model: str = setting(
+        "", "another model of the same vocabulary, as a branch of guidance: contrastive decoding"
+    )
+    third_model: str = setting("", "and a third one: proxy tuning takes the small tuned and the small untuned model")
     backend: str = setting(
         "transformers",
         "what runs the model; toy is a tiny deterministic one for tests and demos",

@@ -121,7 +121,7 @@ function drawTicks(state, vocabulary) {
 
 function drawCurves(state, stage, arriving, view, xs, off) {
   const guided = !off && stage.id === "guidance" && view.guidance;
-  const before = guided ? view.guidance.curve_prompt : stage?.before || arriving || [];
+  const before = guided ? view.guidance.branches[0].curve : stage?.before || arriving || [];
   const after = off ? [] : guided ? view.guidance.curve_guided : stage.after;
   const here = (i) => alive(before[i]);
   const cut = (i) => here(i) && !alive(after[i]);
@@ -131,7 +131,7 @@ function drawCurves(state, stage, arriving, view, xs, off) {
   setAttr(state.beforeLine, "d", linePath(xs, before));
   setAttr(state.after, "d", off || guided ? "" : areaPath(xs, after, (i) => alive(after[i])));
   setAttr(state.afterLine, "d", linePath(xs, after));
-  setAttr(state.third, "d", guided ? linePath(xs, view.guidance.curve_negative) : "");
+  setAttr(state.third, "d", guided ? view.guidance.branches.slice(1).map((branch) => linePath(xs, branch.curve)).join("") : "");
   setAttr(state.canvas, "aria-label", off ? "switched off" : label(stage));
 }
 

@@ -2,11 +2,14 @@
 // Knows nothing about how the branches are mixed.
 
 import { el, fit, keep, setAttr, setClass, setLabel, setStyle, setText, walkable } from "./dom.js";
+import { hue, render as drawBranches } from "./branches.js";
 import { decade, percent, ratio } from "./format.js";
 
 const states = new WeakMap();
-const MARKS = ["negative", "prompt", "guided"];
 const LOWEST = -7;
+
+/** The marks of a row, in the order they are painted: the other branches, the prompt, what came of it. */
+const marksOf = (guidance) => [...guidance.branches.slice(1).map((_, index) => hue(index + 1)), "prompt", "guided"];
 
 /** guidance: GuidanceView or null (off). options: {light, hold}: hold keeps the axis from shrinking under a drag. */
 export function render(node, guidance, options = {}) {
@@ -14,13 +17,20 @@ export function render(node, guidance, options = {}) {
   setClass(state.body, "pg-none", !guidance);
   setClass(state.off, "pg-none", Boolean(guidance));
   if (!guidance) return;
-  const axis = axisFor(state, guidance, options.hold);
-  drawHead(state, guidance);
-  const among = guidance.masked ? " of the plausible" : "";
-  const off = guidance.scale === 1;
-  drawColumn(state.promoted, off ? "a higher scale would promote" : `most promoted${among}`, guidance.promoted, axis);
-  drawColumn(state.suppressed, off ? "and suppress" : `most suppressed${among}`, guidance.suppressed, axis);
-  setClass(state.body, "pg-guidance-neutral", guidance.scale === 1);
+  state.guidance = guidance;
+  state.options = options;
+  const anywhere = state.anywhere.checked;
+  const promoted = anywhere ? guidance.promoted_anywhere : guidance.promoted;
+  const suppressed = anywhere ? guidance.suppressed_anywhere : guidance.suppressed;
+  const axis = axisFor(state, promoted.concat(suppressed), options.hold);
+  drawLegend(state, guidance);
+  drawBranches(state.branches, guidance);
+  const among = anywhere ? " of the whole vocabulary" : " of the plausible";
+  const names = guidance.branches.slice(1).map((branch) => branch.name);
+  const off = guidance.off;
+  drawColumn(state.promoted, off ? "a higher scale would promote" : `most promoted${among}`, promoted, axis, names);
+  drawColumn(state.suppressed, off ? "and suppress" : `most suppressed${among}`, suppressed, axis, names);
+  setClass(state.body, "pg-guidance-neutral", off || guidance.strength === 0);
   options.light?.touch();
 }
 
@@ -29,18 +39,17 @@ function build(parent) {
   const off = el("p", "pg-guidance-off", root);
   off.textContent = "Guidance is off: scale 1 is the prompt alone. Move the scale, or write what to steer away from.";
   const body = el("div", "pg-guidance-body", root);
+  const branches = el("div", "", body);
   const legend = el("p", "pg-guidance-legend", body);
-  for (const name of MARKS) {
-    const item = el("span", "", legend);
-    el("i", `pg-gmark pg-gmark-${name}`, item);
-    el("span", "", item, name);
-  }
-  const negative = el("p", "pg-guidance-negative", body);
+  const items = el("span", "pg-guidance-marks", legend);
+  const toggle = el("label", "pg-guidance-toggle", legend);
+  const anywhere = el("input", "", toggle);
+  anywhere.type = "checkbox";
+  el("span", "", toggle, "whole vocabulary");
+  toggle.title = "Rank every token, as the paper does, and not only those with at least a thousandth of the likeliest one's probability";
   const columns = el("div", "pg-guidance-columns", body);
-  const state = { root, off, body, axis: null };
-  state.negativeLead = el("span", "", negative);
-  state.negativeText = el("bdi", "pg-token", negative);
-  state.cost = el("span", "", negative);
+  const state = { root, off, body, branches, items, legend: [], anywhere, axis: null };
+  anywhere.addEventListener("change", () => render(parent, state.guidance, { ...state.options, hold: false }));
   state.promoted = column(columns);
   state.suppressed = column(columns);
   return state;
@@ -56,19 +65,26 @@ function column(parent) {
   return { root, head, list, axis, rows: [], key: "" };
 }
 
-function drawHead(state, guidance) {
-  const last = guidance.negative_kind === "last_token";
-  setText(state.negativeLead, last ? "negative: the last prompt token, " : "negative: ");
-  setLabel(state.negativeText, guidance.negative_text);
-  const cost = guidance.cost_ms;
-  setText(state.cost, cost > 0.5 ? ` · second branch ${cost.toFixed(0)} ms a step` : "");
+function drawLegend(state, guidance) {
+  const marks = marksOf(guidance);
+  const names = [...guidance.branches.slice(1).map((branch) => branch.name), "prompt", "guided"];
+  fit(state.items, state.legend, marks.length, () => {
+    const item = el("span");
+    item.pgMark = el("i", "", item);
+    item.pgName = el("span", "", item);
+    return item;
+  });
+  marks.forEach((mark, index) => {
+    state.legend[index].pgMark.className = `pg-gmark pg-gmark-${mark}`;
+    setText(state.legend[index].pgName, names[index]);
+  });
 }
 
 /** Whole decades around every mark; what lies lower stands at the left end. */
-function axisFor(state, guidance, hold) {
+function axisFor(state, marks, hold) {
   let [low, high] = [0, -12];
-  for (const mark of guidance.promoted.concat(guidance.suppressed)) {
-    for (const p of [mark.p_prompt, mark.p_negative, mark.p_guided]) {
+  for (const mark of marks) {
+    for (const p of [mark.p_prompt, ...mark.p_others, mark.p_guided]) {
       if (!(p > 0)) continue;
       const exponent = Math.log10(p);
       low = Math.min(low, Math.floor(exponent));
@@ -87,12 +103,12 @@ function place(p, [low, high]) {
   return Math.round(Math.min(1, Math.max(0, share)) * 1e4) / 100;
 }
 
-function drawColumn(state, title, marks, axis) {
+function drawColumn(state, title, marks, axis, names) {
   setText(state.head, title);
   drawAxis(state, axis);
   fit(state.list, state.rows, marks.length, makeRow);
   if (marks.length && !state.rows.some((row) => row.tabIndex === 0)) state.rows[0].tabIndex = 0;
-  marks.forEach((mark, index) => drawRow(state.rows[index], mark, axis));
+  marks.forEach((mark, index) => drawRow(state.rows[index], mark, axis, names));
 }
 
 function drawAxis(state, [low, high]) {
@@ -114,13 +130,17 @@ function makeRow() {
   root.pgLabelNode = el("bdi", "pg-token", root);
   const track = el("span", "pg-gtrack", root);
   root.pgStem = el("i", "pg-gstem", track);
-  root.pgMarks = MARKS.map((name) => el("i", `pg-gmark pg-gmark-${name}`, track));
+  root.pgTrack = track;
+  root.pgMarks = [];
   root.pgRatio = el("b", "", root);
   return root;
 }
 
-function drawRow(root, mark, axis) {
-  const values = [mark.p_negative, mark.p_prompt, mark.p_guided];
+function drawRow(root, mark, axis, names) {
+  const values = [...mark.p_others, mark.p_prompt, mark.p_guided];
+  const hues = [...names.map((_, index) => hue(index + 1)), "prompt", "guided"];
+  fit(root.pgTrack, root.pgMarks, values.length, () => el("i"));
+  hues.forEach((name, index) => { root.pgMarks[index].className = `pg-gmark pg-gmark-${name}`; });
   const places = values.map((p) => place(p, axis));
   const [low, high] = [Math.min(...places), Math.max(...places)];
   setAttr(root, "data-token-id", String(mark.token_id));
@@ -129,6 +149,6 @@ function drawRow(root, mark, axis) {
   setStyle(root.pgStem, "left", `${low}%`);
   setStyle(root.pgStem, "width", `${Math.round((high - low) * 100) / 100}%`);
   setText(root.pgRatio, ratio(mark.ratio));
-  const [negative, prompt, guided] = values.map(percent);
-  setAttr(root, "aria-label", `${mark.text}: negative ${negative}, prompt ${prompt}, guided ${guided}, ${ratio(mark.ratio)}`);
+  const told = [...names, "prompt", "guided"].map((name, index) => `${name} ${percent(values[index])}`);
+  setAttr(root, "aria-label", `${mark.text}: ${told.join(", ")}, ${ratio(mark.ratio)}`);
 }

@@ -3,6 +3,7 @@
 
 import * as controls from "./controls.js";
 import { page } from "./page.js";
+import { recipe, setRecipe } from "./recipe.js";
 
 const copyOf = (id) => (id.includes("--") ? `--${id.split("--")[1]}` : "");
 const switchOf = (id) => `on-${id.split("--")[0]}${copyOf(id)}`;
@@ -43,6 +44,7 @@ function parsed(text, kind) {
 export const knobs = () => ({
   strip: page.strip.order.map(stage),
   scale: controls.checked("on-guidance") ? controls.number("guidance-scale") : 1,
+  guidance: recipe(),
   seed: Math.max(0, Math.floor(controls.number("seed")) || 0),
   pins: [...page.light.pinned],
   figures: page.chartScale === "rank" ? ["rank"] : [],
@@ -93,7 +95,7 @@ export function nameKnobs(id, title) {
 /** Everything a person has set, as an example's state: what survives a server that goes away. */
 export const state = () => ({
   ...promptJson(), ...lengthJson(), seed: controls.number("seed"), scale: controls.number("guidance-scale"),
-  guided: controls.checked("on-guidance"), strip: page.strip.order.map(stage),
+  guided: controls.checked("on-guidance"), guidance: recipe(), strip: page.strip.order.map(stage),
 });
 
 /** Put an example's state into the controls. */
@@ -103,6 +105,7 @@ export function setControls(state) {
   controls.setWords("system-prompt", state.system);
   controls.setChecked("on-guidance", state.guided ?? true);
   if (state.stop) controls.setWords("stop-strings", state.stop.join("\n"));
+  setRecipe(state.guidance);
   controls.setNumber("guidance-scale", state.scale);
   controls.setNumber("max-tokens", state.max_tokens);
   controls.setNumber("seed", state.seed);

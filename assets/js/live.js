@@ -4,7 +4,6 @@
 import { latest, post } from "./api.js";
 import { knobs, promptJson } from "./knobs.js";
 import { page, plotly, problem, settled } from "./page.js";
-import * as panels from "./panels.js";
 import { paint } from "./picture.js";
 import { draw as drawPlot } from "./plot.js";
 import { cleared, departed, force } from "./text.js";
@@ -46,8 +45,7 @@ export const ask = latest(async () => {
     if (page.run !== before) page.tokens.setPrompt(view.prompt_tokens); // a text has begun meanwhile
     else if (same && before) departed(view.prompt_tokens);
     else cleared(view.prompt_tokens);
-    page.nodes.rendered.replaceChildren(...view.rendered.map(([name, words]) =>
-      panels.el("figure", {}, panels.el("figcaption", { class: "pg-quiet" }, name), panels.el("pre", {}, words))));
+    page.promptText = view.rendered[0][1];
     paint(view, force);
   } catch (error) {
     problem(error);
@@ -57,13 +55,15 @@ export const ask = latest(async () => {
 /** The precomputed first view: it stands until the prompt changes. */
 export function showFirst(first) {
   page.key = first.view.key;
+  page.promptText = promptJson().prompt;
   prompted = JSON.stringify(promptJson());
   cleared(first.prompt_tokens);
   paint(first.view, force);
 }
 
-export async function scalePlot() {
-  if (!page.key) return;
+/** p(token) against the scale, while somebody looks at it. */
+export const scalePlot = latest(async () => {
+  if (!page.key || !page.nodes.scaleDetails.open) return;
   try {
     const figure = await post("scale", { key: page.key, ...knobs() });
     await plotly();
@@ -71,4 +71,4 @@ export async function scalePlot() {
   } catch (error) {
     if (!error.ended) problem(error);
   }
-}
+});

@@ -10,6 +10,7 @@ import { page, plotly, problem, say, title } from "./page.js";
 import * as panels from "./panels.js";
 import { draw } from "./picture.js";
 import { useDefaults, useOrder } from "./presets.js";
+import * as recipe from "./recipe.js";
 import * as sections from "./sections.js";
 import { createStrip } from "./strip.js";
 import * as text from "./text.js";
@@ -40,8 +41,11 @@ function changed(id, phase) {
   page.hold = true;
   later("hold", () => { page.hold = false; redraw(); }, SETTLE_MS);
   retrace();
-  later("compare", text.compare, phase === "settle" ? 0 : SETTLE_MS);
+  later("compare", compared, phase === "settle" ? 0 : SETTLE_MS);
 }
+
+/** What is asked once a knob rests: where the text would part, and p(token) against the scale where it is shown. */
+const compared = () => { text.compare(); scalePlot(); };
 
 const redraw = () => page.view && draw(page.view, text.force);
 
@@ -92,7 +96,7 @@ function furnish() {
   const tokens = panels.textPanel({ step: text.stepBy, uncertain: text.jump("entropy_bits"),
     surprise: text.jump("surprisal_bits"), goOn: text.goOn, end: text.backToEnd });
   page.nodes = {
-    ...head, ...distribution, marks: guidance.marks, scalePlot: guidance.plot, rendered: guidance.rendered,
+    ...head, ...distribution, marks: guidance.marks, scalePlot: guidance.plot, scaleDetails: guidance.details, rendered: guidance.rendered,
     table: inspector.table, inspector: inspector.details, sentence: panels.sentenceNode(),
     after: byId("pg-after"), formula: byId("pg-formula"), run: byId("pg-run"), goOn: byId("pg-continue"),
     timeline: byId("timeline"), journey: byId("pg-journey"),
@@ -121,6 +125,7 @@ function furnishCards(pipeline) {
     page.heads.set(id, head);
     if (head.grip) page.strip.grip(id, head.grip);
     if (facts) nameKnobs(id, title(id));
+    if (id === "guidance") recipe.furnish(head.card, page.start.guidance, () => { retrace(); compared(); });
   }
   pipeline.append(page.nodes.ribbon);
   panels.addStage(pipeline, Object.keys(registry), registry, (name) => {

@@ -13,6 +13,7 @@ export const page = {
   light: createLight(),
   view: null, // the picture on screen
   key: null, // the step being looked at
+  promptText: "", // the prompt as the model reads it
   run: null, // the generation on screen: {id, steps: Map(index -> token), follow}
   mode: "completion",
   chartScale: "linear",

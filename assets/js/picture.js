@@ -2,13 +2,15 @@
 // Knows nothing about where the view comes from.
 
 import { render as drawCard } from "./card.js";
-import { el, setText } from "./dom.js";
+import { setText } from "./dom.js";
 import { count } from "./format.js";
+import { render as drawFormula } from "./formula.js";
 import { render as drawGuidance } from "./guidance.js";
 import { render as drawHeadline } from "./headline.js";
 import { render as drawJourney } from "./journey.js";
 import { announce, page, title } from "./page.js";
 import { draw as drawPlot } from "./plot.js";
+import { render as drawRendered } from "./rendered.js";
 import { render as drawRibbon } from "./ribbon.js";
 import { render as drawRows } from "./rows.js";
 import { render as drawRuler } from "./ruler.js";
@@ -40,6 +42,7 @@ export function draw(view, onForce) {
   drawCards(view);
   drawGuidance(nodes.marks, view.guidance, { light, hold });
   drawFormula(nodes.formula, view.guidance);
+  drawRendered(nodes.rendered, page.promptText, view.guidance);
   setText(nodes.axisNote, `cards: log probability against log rank, all ${count(view.vocabulary_size)} tokens`);
   if (nodes.inspector.open) drawTable(nodes.table, view, { light, hold, stageTitle: title });
   const { dataset } = document.body;
@@ -63,18 +66,4 @@ function drawCards(view) {
   drawRibbon(nodes.ribbon, view.stages, { card: (id) => heads.get(id)?.card ?? null, stacked });
   const hint = narrow.matches ? "Touch the ring beside a token to follow it." : undefined;
   drawJourney(nodes.journey, view, { light, hint, stageTitle: title });
-}
-
-/** log p = prompt + 0.50 · (prompt − negative), each word in the hue it has everywhere. */
-function drawFormula(node, guidance) {
-  const weight = (guidance?.scale ?? 1) - 1;
-  const key = weight.toFixed(2);
-  if (node.dataset.weight === key) return;
-  node.dataset.weight = key;
-  node.replaceChildren();
-  const word = (name, text = name) => el("span", `pg-word-${name}`, node, text);
-  const plain = (text) => node.append(text);
-  word("final", "log p"); plain(" = "); word("prompt"); plain(weight < 0 ? " − " : " + ");
-  el("b", "", node, Math.abs(weight).toFixed(2)); plain(" · ("); word("prompt"); plain(" − "); word("negative"); plain(")");
-  if (weight === 0) plain(" · scale 1 = off");
 }

@@ -18,8 +18,8 @@ def figure(view: PipelineView) -> dict[str, Any]:
     """The model, the guided and the final curve; horizontal, vertical and cumulative cuts by stage."""
     ranks = view["ranks"]
     curves = [_curve("model", ranks, view["stages"][0]["before"], PROMPT, 1.6)]
-    if view["guidance"] and view["guidance"]["scale"] != 1:
-        curves += [_curve("negative", ranks, view["guidance"]["curve_negative"], NEGATIVE, 0.9)]
+    if view["guidance"] and not view["guidance"]["off"]:
+        curves += [_curve(one["name"], ranks, one["curve"], NEGATIVE, 0.9) for one in view["guidance"]["branches"][1:]]
     curves.append(_curve("after the pipeline", ranks, view["stages"][-1]["after"], FINAL, 2.0))
     shapes, notes = [], []
     for stage in view["stages"]:

@@ -3,6 +3,7 @@
 Knows nothing about charts, pages or lessons; it is the only home of threads that touch a model.
 """
 
+from playground.engine.contexts import OtherBranch, Texts, other_branches, read_prompt
 from playground.engine.engine import Engine
 from playground.engine.host import EngineHost, one_thread_worker
 from playground.engine.records import (
@@ -31,16 +32,20 @@ __all__ = [
     "EngineHost",
     "Item",
     "Progress",
+    "OtherBranch",
     "Reading",
     "Request",
     "Span",
     "Status",
     "Step",
     "Stream",
+    "Texts",
     "around",
     "branch_key",
     "chat_ids",
     "one_thread_worker",
+    "other_branches",
+    "read_prompt",
     "request_for",
     "text_ids",
     "warm_up",

@@ -27,7 +27,7 @@ class Preset:
     """What the paper calls scale − 1 (or the scale)."""
     recipe: Recipe
     knobs: tuple[str, ...] = ()
-    """Of k, context, temperature, mask, bits, tokens, start, end, over, floor, rate, limit."""
+    """Of k, context, heat (the branch temperature), mask, bits, tokens, start, end, over, floor, rate, limit."""
     text: str = ""
     """What the second text box means here; empty: it is not read."""
     default_text: str = ""
@@ -119,7 +119,7 @@ PRESETS: dict[str, Preset] = {
         _recipe(
             "contrastive", Context("prompt", model=1), weights=(1.0, -1.0), temperatures=(0.5,), mask=0.1, scale=1.5
         ),
-        ("mask", "temperature"),
+        ("mask", "heat"),
     ),
     "proxy": Preset(
         "Proxy tuning",
@@ -218,7 +218,7 @@ def knob_params() -> dict[str, Any]:
     """The sliders that presets may show, by name: their Params."""
     return {
         "k": NUM_LAST,
-        "temperature": BRANCH_TEMPERATURE,
+        "heat": BRANCH_TEMPERATURE,
         "mask": MASK,
         "bits": Gate.params()["bits"],
         "tokens": Gate.params()["tokens"],

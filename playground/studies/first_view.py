@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from playground.engine import Branch, OtherBranch
 from playground.models import Model
 
 PROMPT = "The dragon flew over Paris, France, and the"
@@ -31,6 +32,13 @@ class FirstView:
     labels: tuple[str, ...]
     pieces: tuple[bytes, ...]
     """The bytes of each prompt token, in order."""
+
+    @property
+    def other(self) -> OtherBranch:
+        """The branch that ``negative`` belongs to: the prompt's last token."""
+        token = self.prompt_ids[-1]
+        label = self.label(token)
+        return OtherBranch(Branch((token,)), "the last prompt token", label, False, label)
 
     @property
     def size(self) -> int:

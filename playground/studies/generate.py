@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from playground.engine import Branch, Engine, Item, Request, Step, Stream, branch_key
+from playground.engine import Engine, Item, Request, Step, Stream
 from playground.errors import PlaygroundError
 from playground.models import Vocabulary
 from playground.sampling import draw
@@ -72,10 +72,7 @@ class Generation:
             f"{self.id}.{index}",
             self.request.prompt_ids,
             row_key,
-            self.encoded.negative_ids,
-            branch_key(row_key, Branch(self.encoded.negative_ids)),
-            self.encoded.negative_label,
-            self.encoded.negative_is_text,
+            self.encoded.texts,
             tuple(step.token_id for step in self.steps[:index]),
             self.request.seed,
             chosen,
@@ -113,7 +110,6 @@ def forced_step(place: Place, token_id: int, rows: StepRows) -> Step:
         surprisal_bits=-math.log2(p),
         uniform=draw.uniform(rows.seed, 0, rows.step, draw.Purpose.DRAW),
         row_key=place.row_key,
-        other_keys=(place.negative_key,) if place.negative_key else (),
     )
 
 

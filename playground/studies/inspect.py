@@ -9,26 +9,27 @@ import asyncio
 import codecs
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
 
-from playground.engine import Engine, EngineHost, Reading, Span
+from playground.engine import Engine, EngineHost, OtherBranch, Reading, Span, Texts, branch_key, other_branches
 from playground.errors import PlaygroundError
 from playground.models import Vocabulary
-from playground.studies.first_view import FirstView
+from playground.sampling import Recipe
+from playground.studies.first_view import PROMPT, FirstView
 from playground.studies.pipeline import pipeline_view
 from playground.studies.prompts import EncodedPrompt
-from playground.studies.rows import BaseRow, Knobs, StepRows
+from playground.studies.rows import BaseRow, BranchRow, Knobs, StepRows
 from playground.studies.views import PipelineView, TokenView
 
 T = TypeVar("T")
 NUM_TITLE_TOKENS = 6
 NUM_BASES = 64
-FIRST_PROMPT, FIRST_NEGATIVE = "first-prompt", "first-negative"
+FIRST_PROMPT = "first-prompt"
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,8 @@ class Place:
     key: str
     prompt_ids: tuple[int, ...]
     row_key: str
-    negative_ids: tuple[int, ...] | None = None
-    """What the negative branch starts from; None: this place has no negative branch."""
-    negative_key: str = ""
-    negative_label: str = ""
-    negative_is_text: bool = False
+    texts: Texts | None = None
+    """What the branches of guidance are made from; None: this place has none but the prompt."""
     generated: tuple[int, ...] = ()
     seed: int | None = None
     """None: the page's own seed (nothing was generated here yet)."""
@@ -52,6 +50,10 @@ class Place:
     @property
     def history(self) -> tuple[int, ...]:
         return self.prompt_ids + self.generated
+
+    def key_of(self, other: OtherBranch) -> str:
+        """Names another branch's row here, whichever recipe asks for it."""
+        return branch_key(self.row_key, other.branch)
 
 
 class RowsMissing(PlaygroundError):
@@ -69,6 +71,7 @@ class Inspector:
     first: FirstView | None
     worker: Executor
     _bases: OrderedDict[str, BaseRow] = field(default_factory=OrderedDict)
+    _others: OrderedDict[Any, tuple[OtherBranch, ...]] = field(default_factory=OrderedDict)
 
     @property
     def vocabulary(self) -> Vocabulary | FirstView:
@@ -78,18 +81,10 @@ class Inspector:
         return self.first
 
     async def next(self, encoded: EncodedPrompt, session: str) -> Place:
-        """Run the model once on both branches of a prompt; the place after its last token."""
+        """Run the model once on every branch of a prompt; the place after its last token."""
         key = secrets.token_hex(16)
-        place = Place(
-            key,
-            encoded.prompt_ids,
-            f"{key}:prompt",
-            encoded.negative_ids,
-            f"{key}:negative",
-            encoded.negative_label,
-            encoded.negative_is_text,
-        )
-        await self.refill(place, session)
+        place = Place(key, encoded.prompt_ids, f"{key}:prompt", encoded.texts)
+        await self._read(place, encoded.others, session)
         return place
 
     def first_place(self) -> Place | None:
@@ -97,15 +92,38 @@ class Inspector:
         if self.first is None:
             return None
         ids = self.first.prompt_ids
-        return Place(secrets.token_hex(16), ids, FIRST_PROMPT, ids[-1:], FIRST_NEGATIVE, self.first.label(ids[-1]))
+        return Place(secrets.token_hex(16), ids, FIRST_PROMPT, Texts(PROMPT))
 
-    async def refill(self, place: Place, session: str) -> None:
-        """One teacher-forced pass that stores both rows of a place."""
-        spans = [Span(place.history, len(place.history) - 1, (place.row_key,))]
-        if place.negative_ids is not None:
-            negative = place.negative_ids + place.generated
-            spans.append(Span(negative, len(negative) - 1, (place.negative_key,)))
-        await run(self.host.engine, Reading(tuple(spans), session=session))
+    def others(self, place: Place, recipe: Recipe) -> tuple[OtherBranch, ...]:
+        """The branches after the prompt that a recipe has at a place (worker thread: texts become tokens here)."""
+        if place.texts is None:
+            return ()
+        key = (place.texts, place.prompt_ids, recipe.contexts, recipe.name)
+        if key not in self._others:
+            self._others[key] = self._told(place.texts, place.prompt_ids, recipe)
+            while len(self._others) > NUM_BASES:
+                self._others.popitem(last=False)
+        self._others.move_to_end(key)
+        return self._others[key]
+
+    def _told(self, texts: Texts, prompt_ids: tuple[int, ...], recipe: Recipe) -> tuple[OtherBranch, ...]:
+        is_first = self.first is not None and (texts, recipe.contexts) == (Texts(PROMPT), Recipe().contexts)
+        if self.first is not None and is_first and self.host.status.state != "ready":
+            return (self.first.other,)
+        return other_branches(self.host.engine.fleet.models, texts, prompt_ids, recipe)
+
+    async def refill(self, place: Place, recipe: Recipe, session: str) -> None:
+        """One teacher-forced pass that stores the rows of a place that are not there."""
+        await self._read(place, await self.on_worker(lambda: self.others(place, recipe)), session)
+
+    async def _read(self, place: Place, others: Sequence[OtherBranch], session: str) -> None:
+        spans = [Span(place.history, len(place.history) - 1, (place.row_key,))] if self.missing(place) else []
+        for other in others:
+            if self._row(place.key_of(other)) is None:
+                text = other.branch.token_ids + place.generated
+                spans.append(Span(text, len(text) - 1, (place.key_of(other),), other.branch.model))
+        if spans:
+            await run(self.host.engine, Reading(tuple(spans), session=session))
 
     async def view(self, place: Place, knobs: Knobs, seed: int) -> PipelineView:
         """The picture of a place under some knobs. Raises RowsMissing; never calls the model."""
@@ -119,11 +137,12 @@ class Inspector:
         """Run chart maths on the one thread that does it."""
         return await asyncio.get_running_loop().run_in_executor(self.worker, work)
 
-    def rows(self, place: Place, scale: float, seed: int) -> StepRows:
-        """The stored rows of a place (worker thread). ``scale`` other than 1 needs the negative one."""
+    def rows(self, place: Place, recipe: Recipe, seed: int) -> StepRows:
+        """The stored rows of a place (worker thread). A recipe that is not off needs those of every branch."""
         prompt = self._row(place.row_key)
-        negative = self._row(place.negative_key) if place.negative_ids is not None else None
-        if prompt is None or (negative is None and scale != 1.0 and place.negative_ids is not None):
+        found = [(other, self._row(place.key_of(other))) for other in self._wanted(place, recipe)]
+        others = tuple(BranchRow(row, other) for other, row in found if row is not None)
+        if prompt is None or (len(others) < len(found) and not recipe.is_off):
             raise RowsMissing()
         vocabulary = self.vocabulary
         title = "".join(vocabulary.label(token) for token in place.history[-NUM_TITLE_TOKENS:])
@@ -133,7 +152,7 @@ class Inspector:
         return StepRows(
             place.key,
             prompt,
-            negative,
+            others if len(others) == len(found) else (),
             torch.tensor(place.history),
             len(place.prompt_ids),
             len(place.generated),
@@ -142,8 +161,6 @@ class Inspector:
             place.at_end,
             bool(engine and place.generated and engine.store.is_recomputed(place.row_key)),
             place.chosen,
-            place.negative_label,
-            place.negative_is_text,
             engine.guidance_cost_ms if engine else None,
             self._base(place.row_key, prompt),
         )
@@ -153,13 +170,25 @@ class Inspector:
         return self._row(place.row_key) is None
 
     def _study(self, place: Place, knobs: Knobs, seed: int, make: Callable[[StepRows, Knobs, Any], T]) -> T:
-        if place.negative_ids is None:
-            knobs = replace(knobs, scale=1.0)
-        return make(self.rows(place, knobs.scale, seed), knobs, self.vocabulary)
+        if place.texts is None:
+            knobs = replace(knobs, recipe=knobs.recipe.at(1.0))
+        return make(self.rows(place, knobs.recipe, seed), knobs, self.vocabulary)
+
+    def _wanted(self, place: Place, recipe: Recipe) -> tuple[OtherBranch, ...]:
+        """The recipe's branches; where it is off and a branch cannot be had, the picture stands without them."""
+        try:
+            return self.others(place, recipe)
+        except PlaygroundError:
+            if recipe.is_off:
+                return ()
+            raise
 
     def _row(self, key: str) -> torch.Tensor | None:
-        if self.first is not None and key in (FIRST_PROMPT, FIRST_NEGATIVE):
-            return self.first.prompt if key == FIRST_PROMPT else self.first.negative
+        if self.first is not None and key.startswith(FIRST_PROMPT):
+            if key == FIRST_PROMPT:
+                return self.first.prompt
+            if key == branch_key(FIRST_PROMPT, self.first.other.branch):
+                return self.first.negative
         return self.host.engine.store.get(key)
 
     def _base(self, key: str, row: torch.Tensor) -> BaseRow:

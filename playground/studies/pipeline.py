@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from playground.models import Vocabulary
-from playground.sampling import guide
+from playground.sampling import Moment, mix, moment
 from playground.studies.guidance_view import guidance_view
 from playground.studies.rows import BaseRow, Knobs, StepRows
 from playground.studies.scene import Scene
@@ -22,13 +22,13 @@ from playground.studies.views import VIEW_VERSION, OthersView, PipelineView, Row
 
 
 def pipeline_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> PipelineView:
-    """The whole view of one step. ``knobs.scale`` other than 1 needs ``rows.negative``."""
+    """The whole view of one step. Guidance acts where ``rows.others`` are there."""
     started = time.perf_counter()
-    guided = guided_scores(rows, knobs)
+    guided, now = guided_scores(rows, knobs), guidance_here(rows, knobs)
     trace = knobs.strip.chain.trace(guided, rows.token_ids, rows.prompt_length)
     base = rows.base or BaseRow.of(rows.prompt)
     p_raw, p_guided = base.probs, base.probs if guided is rows.prompt else np.asarray(trace.base_probs)
-    scene = Scene(rows, knobs, vocabulary, trace, base, p_raw, p_guided, np.asarray(trace.probs))
+    scene = Scene(rows, knobs, vocabulary, trace, base, p_raw, p_guided, np.asarray(trace.probs), now)
     stages = scene.stages()
     dart = scene.dart()
     view = PipelineView(
@@ -47,7 +47,7 @@ def pipeline_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> Pipel
         rows=scene.rows_shown(dart["token_id"]),
         others=OthersView(count=0, p_raw=0.0, p_final=0.0),
         dart=dart,
-        guidance=guidance_view(rows, knobs.scale, p_raw, scene.p_guided, scene.shown, vocabulary),
+        guidance=None if now is None else guidance_view(scene, now),
         sentence=[],
         cost_ms=0.0,
     )
@@ -59,9 +59,20 @@ def pipeline_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> Pipel
 
 def guided_scores(rows: StepRows, knobs: Knobs) -> torch.Tensor:
     """float32[V], nats: what enters the chain; ``rows.prompt`` itself where guidance is off."""
-    if knobs.scale == 1.0 or rows.negative is None:
+    if not rows.others or knobs.recipe.is_off:
         return rows.prompt
-    return guide(rows.prompt[None], rows.negative[None], knobs.scale)[0]
+    scores = rows.prompt[None]
+    mixed = mix([knobs.recipe.guidance], [rows.step], scores, [_stacked(rows)])
+    return rows.prompt if mixed is scores else mixed[0]
+
+
+def guidance_here(rows: StepRows, knobs: Knobs) -> Moment | None:
+    """What the gate and the schedule make of the guidance at this step; None where no other branch is known."""
+    return moment(knobs.recipe.guidance, rows.step, rows.prompt, _stacked(rows)) if rows.others else None
+
+
+def _stacked(rows: StepRows) -> torch.Tensor:
+    return torch.stack([other.logits for other in rows.others])
 
 
 def _others(rows: Sequence[RowView], p_raw: NDArray[np.float64], p_final: NDArray[np.float64]) -> OthersView:

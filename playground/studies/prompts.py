@@ -1,14 +1,17 @@
-"""A prompt as people write it, and what the two branches of guidance read: the ids, the rendered texts, the label.
+"""A prompt as people write it, and what the branches of guidance read: the ids, the rendered texts, the labels.
 
 Knows nothing about engines or pages. Completion mode feeds the tokenizer's defaults; chat mode fills the template.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from playground.engine import OtherBranch, Texts, other_branches, read_prompt
 from playground.errors import PlaygroundError
-from playground.models import Message, Model
+from playground.models import Model
+from playground.sampling import Recipe
 
 
 @dataclass(frozen=True)
@@ -34,51 +37,35 @@ class Prompt:
 
 @dataclass(frozen=True)
 class EncodedPrompt:
-    """Token ids of both branches, and what the page says of them."""
+    """The tokens of every branch, and what the page says of them."""
 
+    texts: Texts
     prompt_ids: tuple[int, ...]
-    negative_ids: tuple[int, ...]
-    negative_label: str
-    negative_is_text: bool
-    rendered: tuple[tuple[str, str], ...]
+    others: tuple[OtherBranch, ...]
+    rendered: tuple[tuple[str, str], ...] = ()
     """(name, text) of each branch as the model reads it, template included."""
 
 
-def encode(prompt: Prompt, model: Model) -> EncodedPrompt:
-    """Both branches of a prompt. PlaygroundError where the model has no chat template or nothing is left to read."""
-    vocabulary = model.backend.vocabulary
-    if prompt.chat:
-        positive_text, prompt_ids = _chat(model, prompt.system, prompt.text)
-    else:
-        positive_text, prompt_ids = prompt.text, vocabulary.encode(prompt.text)
-    if not prompt_ids:
+def texts_of(prompt: Prompt) -> Texts:
+    """The boxes as the engine reads them. In a chat the negative box replaces the system text, so that the branch is
+    still a plausible conversation."""
+    if not prompt.chat:
+        return Texts(prompt.text, negative=prompt.negative or None)
+    return Texts(prompt.text, True, prompt.system or None, negative_system=prompt.negative or None)
+
+
+def encode(prompt: Prompt, models: Sequence[Model], recipe: Recipe | None = None) -> EncodedPrompt:
+    """Every branch of a prompt. PlaygroundError where the model has no chat template or nothing is left to read."""
+    texts = texts_of(prompt)
+    read = read_prompt(models[0], texts)
+    if not read.token_ids:
         raise PlaygroundError("The prompt holds no token; type the beginning of a text.")
-    if not prompt.negative:
-        label = vocabulary.label(prompt_ids[-1])
-        return EncodedPrompt(
-            tuple(prompt_ids),
-            (prompt_ids[-1],),
-            label,
-            False,
-            (("prompt", positive_text), ("negative: the last token", label)),
-        )
-    if prompt.chat:
-        negative_text, negative_ids = _chat(model, prompt.negative, prompt.text)
-    else:
-        negative_text, negative_ids = prompt.negative, vocabulary.encode(prompt.negative)
-    return EncodedPrompt(
-        tuple(prompt_ids),
-        tuple(negative_ids),
-        prompt.negative,
-        True,
-        (("prompt", positive_text), ("negative", negative_text)),
-    )
+    others = other_branches(models, texts, read.token_ids, recipe or Recipe())
+    rendered = (("prompt", read.rendered), *((branch_name(other), other.rendered) for other in others))
+    return EncodedPrompt(texts, read.token_ids, others, rendered)
 
 
-def _chat(model: Model, system: str, user: str) -> tuple[str, list[int]]:
-    """The conversation through the model's template, as text and as ids. Replacing the system text gives a negative
-    branch that is still a plausible conversation; a bare phrase would not be one."""
-    if model.chat is None:
-        raise PlaygroundError(f"{model.name} has no chat template (it is a base model); use completion mode.")
-    messages = ([Message("system", system)] if system else []) + [Message("user", user)]
-    return model.chat.render(messages), model.chat.encode(messages)
+def branch_name(other: OtherBranch) -> str:
+    """The caption of a branch's text."""
+    by = f" by {other.model}" if other.model else ""
+    return f"{other.words}{by}"

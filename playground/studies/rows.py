@@ -5,13 +5,14 @@ Knows nothing about stages or drawing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from playground.sampling import metrics
+from playground.engine import OtherBranch
+from playground.sampling import Recipe, metrics
 from playground.studies.strip import Strip
 from playground.studies.views import BaseView
 
@@ -39,14 +40,23 @@ class BaseRow:
 
 
 @dataclass(frozen=True)
+class BranchRow:
+    """Another branch of guidance at one step."""
+
+    logits: torch.Tensor
+    """float32[V]: its model on its text and what was generated so far."""
+    told: OtherBranch
+
+
+@dataclass(frozen=True)
 class StepRows:
     """One step and its stored logits: enough to recompute everything that is drawn."""
 
     key: str
     prompt: torch.Tensor
     """float32[V]: the model on the prompt and what was generated so far."""
-    negative: torch.Tensor | None
-    """float32[V]: the model on the negative prompt and what was generated so far."""
+    others: tuple[BranchRow, ...]
+    """The other branches of guidance, in order; none where their rows are not known."""
     token_ids: torch.Tensor
     """int64[T]: the whole history, prompt first."""
     prompt_length: int
@@ -58,19 +68,18 @@ class StepRows:
     recomputed: bool = False
     chosen: int | None = None
     """The token the text has here, where it goes on."""
-    negative_label: str = ""
-    negative_is_text: bool = False
-    negative_cost_ms: float | None = None
+    guidance_cost_ms: float | None = None
+    """Measured cost of the other branches for one step, where it is known."""
     base: BaseRow | None = None
     """Of ``prompt``; computed where the caller has none stored."""
 
 
 @dataclass(frozen=True)
 class Knobs:
-    """What the page asks of a step: the strip, the scale, and which tokens to show besides the largest."""
+    """What the page asks of a step: the strip, the guidance, and which tokens to show besides the largest."""
 
     strip: Strip
-    scale: float = 1.0
+    recipe: Recipe = field(default_factory=Recipe)
     pins: tuple[int, ...] = ()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from playground.errors import PlaygroundError
-from playground.sampling import guide
+from playground.sampling import Recipe, mix
 from playground.studies.rows import StepRows
 
 LOW, HIGH, NUM_SCALES, NUM_TOKENS = -1.0, 7.0, 33, 10
@@ -31,14 +31,16 @@ class ScaleView(TypedDict):
     curves: list[ScaleCurve]
 
 
-def scale_view(rows: StepRows, scale: float, vocabulary: Any) -> ScaleView:
-    """The tokens that lead at any of the scales, at every one of them. PlaygroundError without a negative row."""
-    if rows.negative is None:
+def scale_view(rows: StepRows, recipe: Recipe, vocabulary: Any) -> ScaleView:
+    """The tokens that lead at any of the scales, at every one of them. PlaygroundError without other branches."""
+    if not rows.others:
         raise PlaygroundError("This place has no negative branch, so there is nothing to steer with the scale.")
     scales = np.linspace(LOW, HIGH, NUM_SCALES)
-    probabilities = [
-        torch.softmax(guide(rows.prompt[None], rows.negative[None], float(s))[0].double(), -1) for s in scales
-    ]
+    others = torch.stack([other.logits for other in rows.others])
+    probabilities = []
+    for at in scales:
+        guided = mix([recipe.at(float(at)).guidance], [rows.step], rows.prompt[None], [others])
+        probabilities.append(torch.softmax(guided[0].double(), -1))
     best: dict[int, float] = {}
     for row in probabilities:
         top = row.topk(3)
@@ -47,7 +49,7 @@ def scale_view(rows: StepRows, scale: float, vocabulary: Any) -> ScaleView:
     leaders = sorted(best, key=lambda token: -best[token])[:NUM_TOKENS]
     return ScaleView(
         scales=scales.round(4).tolist(),
-        scale=scale,
+        scale=recipe.scale,
         curves=[
             ScaleCurve(token_id=token, text=vocabulary.label(token), p=[float(row[token]) for row in probabilities])
             for token in leaders

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from playground.models import Vocabulary
-from playground.sampling import ALIVE, SAMPLERS, Cut, StageTrace, Trace, draw, metrics
+from playground.sampling import ABSENT, ALIVE, SAMPLERS, Cut, Moment, StageTrace, Trace, draw, metrics
 from playground.studies.rows import BaseRow, Knobs, StepRows
 from playground.studies.views import BaseView, CutView, DartView, RowView, RulerSegment, StageView
 
@@ -38,6 +38,8 @@ class Scene:
     p_raw: NDArray[np.float64]
     p_guided: NDArray[np.float64]
     p_final: NDArray[np.float64]
+    now: Moment | None = None
+    """What guidance does at this step; None where no other branch is known."""
 
     def __post_init__(self) -> None:
         self.ranks = rank_axis(len(self.p_raw))
@@ -76,7 +78,7 @@ class Scene:
     def _guidance_stage(self, after: BaseView) -> StageView:
         """Guidance as a card: the prompt's distribution arrives, the guided one leaves."""
         everyone = np.ones(len(self.p_raw), bool)
-        on = self.knobs.scale != 1.0 and self.rows.negative is not None
+        on = self.guided_here
         before = self.base.view if on else after
         arriving = self.curve(self.p_raw, everyone)
         self.leaving.append(self.p_guided)
@@ -86,9 +88,9 @@ class Scene:
             title="Guidance",
             kind="guidance",
             on=on,
-            params={"scale": self.knobs.scale},
+            params={"scale": self.knobs.recipe.scale},
             before=arriving,
-            after=self.curve(self.p_guided, everyone) if on else arriving,
+            after=self.curve(self.p_guided, self.p_guided > 0) if on else arriving,
             cumulative=[],
             support_before=before["support"],
             support=after["support"],
@@ -96,12 +98,24 @@ class Scene:
             choices=after["choices"],
             entropy_before_bits=before["entropy_bits"],
             entropy_bits=after["entropy_bits"],
-            kept_mass=1.0,
+            kept_mass=float(self.p_raw[self.p_guided > 0].sum()) if on else 1.0,
             kl_bits=self._guidance_kl() if on else 0.0,
             mass_alive=1.0,
-            cut=_cut(Cut(), []),
+            cut=_cut(self._guidance_cut(), []),
             note="",
         )
+
+    @property
+    def guided_here(self) -> bool:
+        """Whether guidance is on; at this step its gate may be closed all the same."""
+        return self.now is not None and not self.knobs.recipe.is_off
+
+    def _guidance_cut(self) -> Cut:
+        """The plausibility mask, as a level on the prompt's own curve."""
+        mask = self.knobs.recipe.guidance.mask
+        if not mask or self.now is None or self.now.is_off:
+            return Cut()
+        return Cut("probability", mask * float(self.p_raw.max()))
 
     def _guidance_kl(self) -> float:
         return float(metrics.kl_bits(torch.as_tensor(self.p_guided), torch.as_tensor(self.p_raw)))
@@ -200,6 +214,8 @@ class Scene:
     def _remover(self, token: int) -> str:
         """The id of the stage that removed the token; empty where it lives (or was never there)."""
         number = int(self.removed_by[token])
+        if number == ABSENT and self.guided_here and self.p_raw[token] > 0:
+            return "guidance"  # its mask, or a branch that gives it nothing
         return self.on[number].id if number >= 0 else ""
 
     def _journey(self, token: int) -> list[float]:

@@ -111,31 +111,70 @@ class RulerSegment(TypedDict):
 
 
 class GuidanceMark(TypedDict):
-    """One token under guidance; probabilities under the prompt, the negative and the guided distribution."""
+    """One token under guidance; probabilities under the prompt, the other branches and the guided distribution."""
 
     token_id: int
     text: str
     p_prompt: float
-    p_negative: float
+    p_others: list[float]
+    """Under each branch after the prompt, its temperature included."""
     p_guided: float
     ratio: float
     """p_guided / p_prompt."""
 
 
+class BranchView(TypedDict):
+    """One branch of guidance."""
+
+    name: str
+    """``prompt``; the only other one ``negative`` or ``other``; several ``branch 1``, ``branch 2``, ..."""
+    words: str
+    """What it reads, in words."""
+    text: str
+    """What somebody typed for it, or the labels of its tokens."""
+    rendered: str
+    """The text as its model reads it, template included, shortened in the middle; empty for the prompt."""
+    is_text: bool
+    model: str
+    """Its model, where that is not the main one."""
+    temperature: float
+    weight: float
+    """Of its log-probabilities at this step."""
+    weight_at_full: float
+    """The same where the gate is open and the schedule's strength is 1."""
+    entropy_bits: float
+    curve: list[float | None]
+    """log10 p at each of PipelineView.ranks; null where it gives nothing."""
+
+
 class GuidanceView(TypedDict):
+    """score = Σ weight · log p over the branches, on the scale of the prompt's raw logits."""
+
+    preset: str
+    title: str
+    formula: str
     scale: float
-    negative_text: str
-    negative_kind: Literal["last_token", "text"]
+    off: bool
+    """The scale is 1: nothing is guided at any step."""
+    strength: float
+    """What the schedule and the gate make of it at this step; the weights hold it already."""
+    weight_sum: float
+    branches: list[BranchView]
+    """The prompt first."""
+    gate: str
+    schedule: str
+    mask: str
+    """Each in words for this step; empty where there is none."""
     promoted: list[GuidanceMark]
     suppressed: list[GuidanceMark]
-    masked: bool
-    """Only plausible tokens (p_prompt >= 0.001 of the largest) are listed."""
-    curve_negative: list[float]
-    curve_prompt: list[float]
-    curve_guided: list[float]
-    """log10 p at each of PipelineView.ranks."""
+    """Of the plausible tokens (p_prompt >= 0.001 of the largest)."""
+    promoted_anywhere: list[GuidanceMark]
+    suppressed_anywhere: list[GuidanceMark]
+    """Of the whole vocabulary, as the paper ranks them."""
+    curve_guided: list[float | None]
+    """log10 p at each of PipelineView.ranks; null where a token is masked."""
     cost_ms: float | None
-    """Measured cost of the second branch for one step, where it is known."""
+    """Measured cost of the other branches for one step, where it is known."""
 
 
 class BaseView(TypedDict):

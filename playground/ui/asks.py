@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from playground.errors import PlaygroundError
+from playground.sampling import Recipe, recipe_from_json
 from playground.sampling.param import shortened
 from playground.studies.prompts import Prompt
 from playground.studies.rows import Knobs
@@ -65,10 +66,18 @@ def prompt(body: Mapping[str, Any], max_chars: int) -> Prompt:
 
 
 def scale(body: Mapping[str, Any]) -> float:
-    """``{"scale": 1.5}``, or ``{"guidance": {"scale": 1.5}}``."""
-    if body.get("guidance") is not None:
-        return float(number(mapping(body["guidance"]), "scale", 1.0, -MAX_SCALE, MAX_SCALE))
     return float(number(body, "scale", 1.0, -MAX_SCALE, MAX_SCALE))
+
+
+def guidance(body: Mapping[str, Any]) -> Recipe:
+    """``{"scale": 1.5}``, or ``{"guidance": {...}}`` as ``recipe_from_json`` takes it; the scale may stand beside."""
+    given = body.get("guidance")
+    outer = scale(body) if "scale" in body else None
+    if given is None:
+        return Recipe(scale=1.0 if outer is None else outer)
+    if isinstance(given, Mapping) and "scale" in given:
+        scale(given)
+    return recipe_from_json(given, outer)
 
 
 def seed(body: Mapping[str, Any]) -> int:
@@ -76,12 +85,12 @@ def seed(body: Mapping[str, Any]) -> int:
 
 
 def knobs(body: Mapping[str, Any]) -> Knobs:
-    """The strip (or a plain ``chain``), the scale and the pinned tokens."""
+    """The strip (or a plain ``chain``), the guidance and the pinned tokens."""
     pins = body.get("pins", [])
     if not isinstance(pins, list) or len(pins) > MAX_PINS or not all(type(pin) is int for pin in pins):
         raise PlaygroundError(f"pins must be a list of at most {MAX_PINS} token ids.")
     stages = numbered(body["chain"]) if "chain" in body else body.get("strip", [])
-    return Knobs(Strip.from_json(stages), scale(body), tuple(pins))
+    return Knobs(Strip.from_json(stages), guidance(body), tuple(pins))
 
 
 def figures(body: Mapping[str, Any]) -> frozenset[str]:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.charts import rank_plot, scale_plot, timeline
-from playground.engine import Branch, EngineHost, Request, Step
+from playground.engine import EngineHost, Request, Step
 from playground.errors import PlaygroundError
-from playground.sampling import cfg
 from playground.settings import Settings
 from playground.studies import prompts
 from playground.studies.engines import engines_view
@@ -26,7 +25,7 @@ from playground.studies.scale import scale_view
 from playground.studies.strip import Strip
 from playground.ui import asks
 from playground.ui.examples import EXAMPLES
-from playground.ui.knobs import OPENING, registry_json
+from playground.ui.knobs import OPENING, guidance_json, registry_json
 from playground.ui.presets import orders_json
 from playground.ui.sections import sections_json
 from playground.ui.session import Session, Sessions
@@ -52,10 +51,18 @@ class Desk:
             "opening": list(OPENING),
             "orders": orders_json(),
             "examples": EXAMPLES,
+            "guidance": guidance_json(self.num_models),
             "sections": sections_json(),
             "first": await self._first(session),
             "prompt": PROMPT,
         }
+
+    @property
+    def num_models(self) -> int:
+        """Models that branches of guidance may name, the main one counted: those loaded, or those that are coming."""
+        if self.host.status.state == "ready":
+            return len(self.host.engine.fleet.models)
+        return 1 + sum(map(bool, (self.settings.second_model, self.settings.third_model)))
 
     @property
     def model_name(self) -> str:
@@ -82,7 +89,7 @@ class Desk:
         body = asks.mapping(body)
         prompt, knobs, seed = asks.prompt(body, self.settings.max_prompt_chars), asks.knobs(body), asks.seed(body)
         engine = self.host.engine
-        encoded = await self.inspector.on_worker(lambda: prompts.encode(prompt, engine.model))
+        encoded = await self.inspector.on_worker(lambda: prompts.encode(prompt, engine.fleet.models, knobs.recipe))
         place = await self.inspector.next(encoded, session.token)
         session.add_place(place)
         view = await self._picture(place, knobs, seed, body)
@@ -101,7 +108,7 @@ class Desk:
         except RowsMissing:
             if not asks.flag(body, "refill"):
                 return {"missing": True, "key": place.key}
-        await self.inspector.refill(place, session.token)
+        await self.inspector.refill(place, knobs.recipe, session.token)
         return await self._picture(place, knobs, seed, body)
 
     async def engines(self, session: Session, body: Any) -> dict[str, Any]:
@@ -113,7 +120,7 @@ class Desk:
         except RowsMissing:
             if not asks.flag(body, "refill"):
                 return {"missing": True, "key": place.key}
-        await self.inspector.refill(place, session.token)
+        await self.inspector.refill(place, knobs.recipe, session.token)
         return dict(await self.inspector.study(place, knobs, seed, engines_view))
 
     async def step(self, session: Session, key: str) -> dict[str, Any]:
@@ -123,7 +130,7 @@ class Desk:
         try:
             return dict(await self.inspector.view(place, plain, place.seed or 0))
         except RowsMissing:
-            await self.inspector.refill(place, session.token)
+            await self.inspector.refill(place, plain.recipe, session.token)
         return dict(await self.inspector.view(place, plain, place.seed or 0))
 
     async def scale_figure(self, session: Session, body: Any) -> dict[str, Any]:
@@ -133,13 +140,15 @@ class Desk:
         inspector = self.inspector
 
         def figure() -> dict[str, Any]:
-            view = scale_view(inspector.rows(place, 0.0, seed), knobs.scale, inspector.vocabulary)
+            # twice the published strength is off for no recipe, so every branch's row is asked for
+            rows = inspector.rows(place, knobs.recipe.at(3.0), seed)
+            view = scale_view(rows, knobs.recipe, inspector.vocabulary)
             return scale_plot.figure(view)
 
         try:
             return await inspector.on_worker(figure)
         except RowsMissing:
-            await inspector.refill(place, session.token)
+            await inspector.refill(place, knobs.recipe, session.token)
         return await inspector.on_worker(figure)
 
     def timeline_figure(self, session: Session, generation_id: str) -> dict[str, Any]:
@@ -153,17 +162,17 @@ class Desk:
         stop, engine = asks.stops(body), self.host.engine
         kept: tuple[Step, ...] = ()
         if body.get("continue") is not None:
-            encoded, seed, kept = await self._continued(session, asks.mapping(body["continue"]), seed)
+            encoded, seed, kept = await self._continued(session, asks.mapping(body["continue"]), knobs, seed)
         else:
             prompt = asks.prompt(body, self.settings.max_prompt_chars)
-            encoded = await self.inspector.on_worker(lambda: prompts.encode(prompt, engine.model))
+            encoded = await self.inspector.on_worker(lambda: prompts.encode(prompt, engine.fleet.models, knobs.recipe))
         request = Request(
             encoded.prompt_ids,
             knobs.strip.chain,
             length,
             seed,
-            cfg(knobs.scale),
-            (Branch(encoded.negative_ids),),
+            knobs.recipe.guidance,
+            tuple(other.branch for other in encoded.others),
             stop=stop,
             session=session.token,
             continued_ids=tuple(step.token_id for step in kept),
@@ -186,21 +195,23 @@ class Desk:
         generation = session.generation(asks.text(body, "generation"))
         return dict(await replay(self.inspector, generation, asks.knobs(body), session.token))
 
-    async def _continued(self, session: Session, start: Any, seed: int) -> tuple[EncodedPrompt, int, tuple[Step, ...]]:
+    async def _continued(
+        self, session: Session, start: Any, knobs: Knobs, seed: int
+    ) -> tuple[EncodedPrompt, int, tuple[Step, ...]]:
         """What stands before a place, and the token forced there where one is: where a text goes on from."""
         key = asks.text(start, "key")
         place, kept = session.place(key), session.steps_before(key)
-        if place.negative_ids is None:
+        if place.texts is None:
             raise PlaygroundError("A text goes on only behind its prompt; to change the prompt, type it.")
         seed = seed if place.seed is None else place.seed
         if start.get("forced") is not None:
             token = asks.whole(start, "forced", 0, 0, self.inspector.vocabulary.size - 1)
             if self.inspector.missing(place):
-                await self.inspector.refill(place, session.token)
-            rows = await self.inspector.on_worker(lambda: self.inspector.rows(place, 1.0, seed))
+                await self.inspector.refill(place, knobs.recipe, session.token)
+            rows = await self.inspector.on_worker(lambda: self.inspector.rows(place, knobs.recipe.at(1.0), seed))
             kept = (*kept, forced_step(place, token, rows))
-        encoded = EncodedPrompt(place.prompt_ids, place.negative_ids, place.negative_label, place.negative_is_text, ())
-        return encoded, seed, kept
+        others = await self.inspector.on_worker(lambda: self.inspector.others(place, knobs.recipe))
+        return EncodedPrompt(place.texts, place.prompt_ids, others), seed, kept
 
     def forget(self, session: Session) -> None:
         """End a session's work and drop its rows."""

@@ -11,7 +11,9 @@ from typing import Any
 
 import gradio as gr
 
-from playground.sampling import SAMPLERS, Param, Sampler
+from playground.sampling import SAMPLERS, Gate, Param, Sampler, Schedule
+from playground.sampling.presets import knob_params, presets_json
+from playground.sampling.recipe import CONTEXTS
 
 NUM_COPIES = 2
 OPENING: dict[str, dict[str, Any]] = {
@@ -87,6 +89,33 @@ def registry_json() -> dict[str, Any]:
         }
         for sampler in ordered_samplers()
     }
+
+
+def guidance_json(num_models: int) -> dict[str, Any]:
+    """What the page must know of guidance: its presets, and what their selects and sliders offer."""
+    return {
+        "presets": presets_json(num_models),
+        "contexts": list(CONTEXTS.items()),
+        "gates": list(Gate.params()["kind"].choices),
+        "schedules": list(Schedule.params()["kind"].choices),
+        "knobs": {name: {"label": fact.label, "help": fact.help} for name, fact in knob_params().items()},
+    }
+
+
+def build_guidance_knobs() -> None:
+    """The sliders of the guidance card that presets show when they need them, into the context that is open."""
+    for name, fact in knob_params().items():
+        gr.Slider(
+            fact.low,
+            fact.high,
+            value=fact.default,
+            step=fact.step,
+            label=fact.label,
+            elem_id=f"guidance-knob-{name}",
+            elem_classes=["pg-knob", "pg-preset-knob"],
+            min_width=0,
+            interactive=True,
+        )
 
 
 def _card(stage_id: str, sampler: type[Sampler], opening: dict[str, Any], on_strip: bool) -> None:

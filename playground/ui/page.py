@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from playground.studies.first_view import PROMPT
-from playground.ui.knobs import Card, build_cards
+from playground.ui.knobs import Card, build_cards, build_guidance_knobs
 from playground.ui.sections import build_sections
 
 
@@ -133,6 +133,7 @@ def _guidance_card() -> None:
             min_width=0,
             interactive=True,
         )
+        build_guidance_knobs()
 
 
 def _draw_card() -> None:

@@ -52,7 +52,7 @@ class Session:
 
     def add_place(self, place: Place) -> None:
         self.places[place.key] = place
-        sizes = [len(old.prompt_ids) + len(old.negative_ids or ()) for old in self.places.values()]
+        sizes = [len(old.prompt_ids) for old in self.places.values()]
         while len(sizes) > MAX_PLACES or (len(sizes) > 1 and sum(sizes) > MAX_PLACE_TOKENS):
             self.places.popitem(last=False)
             del sizes[0]

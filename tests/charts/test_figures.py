@@ -15,15 +15,17 @@ import torch
 from playground.charts import rank_plot, scale_plot, timeline
 from playground.charts.base import escaped, library_path
 from playground.models.toy import ToyVocabulary
+from playground.sampling import Recipe
 from playground.studies.pipeline import pipeline_view
 from playground.studies.rows import Knobs, StepRows
 from playground.studies.scale import scale_view
 from playground.studies.strip import Strip
 from playground.studies.views import TokenView
+from tests.studies.branches import beside
 
 VOCABULARY = ToyVocabulary()
 PROMPT, NEGATIVE = 3 * torch.randn(2, VOCABULARY.size, generator=torch.Generator().manual_seed(4))
-ROWS = StepRows("key", PROMPT, NEGATIVE, torch.tensor([65]), 1, 0, "A")
+ROWS = StepRows("key", PROMPT, beside(NEGATIVE), torch.tensor([65]), 1, 0, "A")
 HOSTILE = "<img src=x onerror=alert(1)><b>&amp;%{x}"
 CUTS = [
     {"id": "temperature", "temperature": 1.5},
@@ -51,7 +53,8 @@ def token(index: int, label: str = "a", surprisal: float | None = 3.0, entropy: 
 
 
 def ranks(scale: float = 1.0, strip: list[Any] | None = None) -> dict[str, Any]:
-    view = pipeline_view(ROWS, Knobs(Strip.from_json(CUTS if strip is None else strip), scale), VOCABULARY)
+    knobs = Knobs(Strip.from_json(CUTS if strip is None else strip), Recipe(scale=scale))
+    view = pipeline_view(ROWS, knobs, VOCABULARY)
     return rank_plot.figure(view)
 
 
@@ -59,7 +62,7 @@ FIGURES = {
     "ranks": ranks(),
     "ranks under guidance": ranks(2.0),
     "ranks without stages": ranks(1.0, []),
-    "scale": scale_plot.figure(scale_view(ROWS, 1.5, VOCABULARY)),
+    "scale": scale_plot.figure(scale_view(ROWS, Recipe(scale=1.5), VOCABULARY)),
     "timeline": timeline.figure([token(n, surprisal=n / 3) for n in range(40)]),
     "empty timeline": timeline.figure([]),
     "timeline of hostile tokens": timeline.figure([token(0, HOSTILE), token(1, "\0\u202e", None, None)]),
@@ -139,7 +142,7 @@ def test_the_timeline_says_what_the_tokens_hold() -> None:
 def test_the_scale_plot_marks_the_present_scale_and_the_neutral_one() -> None:
     figure = FIGURES["scale"]
     assert [line["x0"] for line in figure["layout"]["shapes"]] == [1.0, 1.5]
-    view = scale_view(ROWS, 1.5, VOCABULARY)
+    view = scale_view(ROWS, Recipe(scale=1.5), VOCABULARY)
     assert [curve["y"] for curve in figure["data"]] == [curve["p"] for curve in view["curves"]]
 
 

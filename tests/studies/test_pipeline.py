@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from playground.models.toy import ToyVocabulary
-from playground.sampling import draw
+from playground.sampling import Recipe, draw
 from playground.studies.pipeline import pipeline_view
 from playground.studies.rows import Knobs, StepRows
 from playground.studies.scene import LOWEST_LOG10, NUM_REMOVED, NUM_ROWS, rank_axis
 from playground.studies.strip import Strip
 from tests.studies import naive
+from tests.studies.branches import beside
 
 VOCABULARY = ToyVocabulary()
 HISTORY = torch.tensor([65, 66, 67])
@@ -33,14 +34,14 @@ STAGES: list[dict[str, Any]] = [
 def step(number: int = 0, **more: Any) -> StepRows:
     generator = torch.Generator().manual_seed(number)
     prompt, negative = 3 * torch.randn(2, VOCABULARY.size, generator=generator)
-    return StepRows("key", prompt, negative, HISTORY, 3, 0, "title", **more)
+    return StepRows("key", prompt, beside(negative), HISTORY, 3, 0, "title", **more)
 
 
 def by_hand(rows: StepRows, scale: float, stages: list[dict[str, Any]]) -> tuple[list[naive.Row], np.ndarray]:
     """What leaves guidance and each stage, and which stage (by place, -1: none) removed each token."""
     scores = rows.prompt.double().numpy()
     if scale != 1:
-        scores = naive.guided(scores, rows.negative.double().numpy(), scale)
+        scores = naive.guided(scores, rows.others[0].logits.double().numpy(), scale)
     leaving, remover = [naive.softmax(scores)], np.full(len(scores), -1)
     for place, stage in enumerate(stages):
         if stage["on"]:
@@ -59,7 +60,7 @@ close = pytest.approx
 @pytest.mark.parametrize("scale", [1.0, 0.0, 2.5, -0.5])
 def test_the_view_is_the_naive_computation_over_the_full_vocabulary(seed: int, scale: float) -> None:
     rows = step(seed, chosen=3)
-    view = pipeline_view(rows, Knobs(Strip.from_json(STAGES), scale, (250, 7)), VOCABULARY)
+    view = pipeline_view(rows, Knobs(Strip.from_json(STAGES), Recipe(scale=scale), (250, 7)), VOCABULARY)
     leaving, remover = by_hand(rows, scale, STAGES)
     p_raw, p_final = naive.softmax(rows.prompt.double().numpy()), leaving[-1]
     for row in view["rows"]:
@@ -81,7 +82,7 @@ def test_the_view_is_the_naive_computation_over_the_full_vocabulary(seed: int, s
 
 def test_others_are_one_minus_what_is_shown_and_the_rows_are_the_right_ones() -> None:
     rows = step(1, chosen=3)
-    view = pipeline_view(rows, Knobs(Strip.from_json(STAGES), 2.5, (250,)), VOCABULARY)
+    view = pipeline_view(rows, Knobs(Strip.from_json(STAGES), Recipe(scale=2.5), (250,)), VOCABULARY)
     leaving, remover = by_hand(rows, 2.5, STAGES)
     p_raw, p_final = naive.softmax(rows.prompt.double().numpy()), leaving[-1]
     shown = [row["token_id"] for row in view["rows"]]
@@ -101,7 +102,7 @@ def test_others_are_one_minus_what_is_shown_and_the_rows_are_the_right_ones() ->
 
 def test_curves_are_log10_probabilities_at_the_shared_ranks() -> None:
     rows = step(2)
-    view = pipeline_view(rows, Knobs(Strip.from_json(STAGES), 2.5), VOCABULARY)
+    view = pipeline_view(rows, Knobs(Strip.from_json(STAGES), Recipe(scale=2.5)), VOCABULARY)
     leaving, _ = by_hand(rows, 2.5, STAGES)
     p_raw = naive.softmax(rows.prompt.double().numpy())
     order = sorted(range(VOCABULARY.size), key=lambda token: (-p_raw[token], token))
@@ -134,7 +135,7 @@ def test_a_card_that_is_off_passes_its_input_through() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_the_dart_hits_what_its_uniform_says(seed: int) -> None:
     rows = step(5, seed=seed)
-    dart = pipeline_view(rows, Knobs(Strip.from_json(STAGES), 1.5), VOCABULARY)["dart"]
+    dart = pipeline_view(rows, Knobs(Strip.from_json(STAGES), Recipe(scale=1.5)), VOCABULARY)["dart"]
     p_final = by_hand(rows, 1.5, STAGES)[0][-1]
     assert dart["u"] == draw.uniform(seed, 0, 0, draw.Purpose.DRAW)
     assert dart["token_id"] == naive.hit(p_final, dart["u"])
@@ -148,11 +149,11 @@ def test_the_dart_hits_what_its_uniform_says(seed: int) -> None:
 def test_scale_one_is_no_guidance_bit_for_bit() -> None:
     rows = step(6)
     plain = pipeline_view(
-        StepRows("key", rows.prompt, None, HISTORY, 3, 0, "title"), Knobs(Strip.from_json(STAGES)), VOCABULARY
+        StepRows("key", rows.prompt, (), HISTORY, 3, 0, "title"), Knobs(Strip.from_json(STAGES)), VOCABULARY
     )
     one = pipeline_view(
-        StepRows("key", rows.prompt, rows.negative, HISTORY, 3, 0, "title"),
-        Knobs(Strip.from_json(STAGES), 1.0),
+        StepRows("key", rows.prompt, rows.others, HISTORY, 3, 0, "title"),
+        Knobs(Strip.from_json(STAGES), Recipe(scale=1.0)),
         VOCABULARY,
     )
     assert plain["rows"] == one["rows"] and plain["stages"] == one["stages"]
@@ -161,16 +162,16 @@ def test_scale_one_is_no_guidance_bit_for_bit() -> None:
 
 def test_the_guidance_card_lists_promoted_and_suppressed_plausible_tokens() -> None:
     rows = step(7)
-    card = pipeline_view(rows, Knobs(Strip.from_json([]), 2.0), VOCABULARY)["guidance"]
-    p, q = (naive.softmax(row.double().numpy()) for row in (rows.prompt, rows.negative))
-    guided = naive.softmax(naive.guided(rows.prompt.double().numpy(), rows.negative.double().numpy(), 2.0))
+    card = pipeline_view(rows, Knobs(Strip.from_json([]), Recipe(scale=2.0)), VOCABULARY)["guidance"]
+    p, q = (naive.softmax(row.double().numpy()) for row in (rows.prompt, rows.others[0].logits))
+    guided = naive.softmax(naive.guided(rows.prompt.double().numpy(), rows.others[0].logits.double().numpy(), 2.0))
     plausible = [token for token in range(VOCABULARY.size) if p[token] >= 1e-3 * p.max()]
     ranked = sorted(plausible, key=lambda token: -p[token] / q[token])
     assert [mark["token_id"] for mark in card["promoted"]] == ranked[: len(card["promoted"])]
     assert [mark["token_id"] for mark in card["suppressed"]] == ranked[::-1][: len(card["suppressed"])]
     for mark in card["promoted"] + card["suppressed"]:
         token = mark["token_id"]
-        assert (mark["p_prompt"], mark["p_negative"]) == close((p[token], q[token]))
+        assert (mark["p_prompt"], *mark["p_others"]) == close((p[token], q[token]))
         assert mark["p_guided"] == close(guided[token], rel=1e-5)
         assert mark["ratio"] == close(guided[token] / p[token], rel=1e-5)
 
@@ -178,5 +179,5 @@ def test_the_guidance_card_lists_promoted_and_suppressed_plausible_tokens() -> N
 def test_a_view_is_json_as_it_stands() -> None:
     import json
 
-    view = pipeline_view(step(8), Knobs(Strip.from_json(STAGES), 2.0, (5,)), VOCABULARY)
+    view = pipeline_view(step(8), Knobs(Strip.from_json(STAGES), Recipe(scale=2.0), (5,)), VOCABULARY)
     assert json.loads(json.dumps(view, allow_nan=False)) == view

@@ -21,30 +21,31 @@ def text_of(model: Model, ids: tuple[int, ...]) -> str:
 
 
 def test_without_a_negative_prompt_the_last_token_is_the_negative_branch(toy: Model) -> None:
-    encoded = encode(Prompt("The old sailor"), toy)
+    encoded = encode(Prompt("The old sailor"), [toy])
     assert text_of(toy, encoded.prompt_ids) == "The old sailor"
-    assert encoded.negative_ids == encoded.prompt_ids[-1:] and not encoded.negative_is_text
-    assert encoded.negative_label == toy.backend.vocabulary.label(encoded.prompt_ids[-1])
+    assert encoded.others[0].branch.token_ids == encoded.prompt_ids[-1:] and not encoded.others[0].is_text
+    assert encoded.others[0].label == toy.backend.vocabulary.label(encoded.prompt_ids[-1])
 
 
 def test_a_negative_prompt_is_a_text_of_its_own(toy: Model) -> None:
-    encoded = encode(Prompt("The old sailor", "The house"), toy)
-    assert text_of(toy, encoded.negative_ids) == "The house"
-    assert encoded.negative_is_text and encoded.negative_label == "The house"
-    assert dict(encoded.rendered) == {"prompt": "The old sailor", "negative": "The house"}
+    encoded = encode(Prompt("The old sailor", "The house"), [toy])
+    assert text_of(toy, encoded.others[0].branch.token_ids) == "The house"
+    assert encoded.others[0].is_text and encoded.others[0].label == "The house"
+    assert dict(encoded.rendered) == {"prompt": "The old sailor", "the other text": "The house"}
 
 
 def test_in_chat_the_negative_replaces_the_system_text_in_a_full_conversation(toy: Model) -> None:
-    encoded = encode(Prompt("Hello", "Be rude.", True, "Be kind."), toy)
+    encoded = encode(Prompt("Hello", "Be rude.", True, "Be kind."), [toy])
     rendered = dict(encoded.rendered)
     assert "Be kind." in rendered["prompt"] and "Hello" in rendered["prompt"]
-    assert rendered["negative"] == rendered["prompt"].replace("Be kind.", "Be rude.")
-    assert encoded.negative_ids != encoded.prompt_ids and text_of(toy, encoded.negative_ids[-1:]) != ""
+    assert rendered["the other text"] == rendered["prompt"].replace("Be kind.", "Be rude.")
+    other_ids = encoded.others[0].branch.token_ids
+    assert other_ids != encoded.prompt_ids and text_of(toy, other_ids[-1:]) != ""
 
 
 def test_chat_needs_a_template(toy: Model) -> None:
     with pytest.raises(PlaygroundError, match="completion mode"):
-        encode(Prompt("Hello", chat=True), replace(toy, chat=None))
+        encode(Prompt("Hello", chat=True), [replace(toy, chat=None)])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.engine import Done, Engine, Request
+from playground.engine import Done, Engine, Request, Texts
 from playground.errors import PlaygroundError
 from playground.models import Model, load_model
 from playground.sampling import Chain
@@ -58,7 +58,7 @@ def engine(toy: Model) -> Any:
 def write(engine: Engine, max_tokens: int = 40, chain: Chain = NO_END, **more: Any) -> tuple[Generation, list[dict]]:
     request = Request((84, 104, 101), chain, max_tokens, **more)
     stream = engine.submit(request)
-    generation = Generation(stream.id, request, EncodedPrompt(request.prompt_ids, (101,), "e", False, ()))
+    generation = Generation(stream.id, request, EncodedPrompt(Texts("The"), request.prompt_ids, ()))
 
     async def read() -> list[dict[str, Any]]:
         return [delta async for delta in deltas(engine, generation, stream)]
@@ -112,7 +112,7 @@ def test_an_error_of_the_engine_is_told_to_the_page(engine: Engine) -> None:
 def test_leaving_cancels_the_request(engine: Engine) -> None:
     request = Request((84,), NO_END, 1500)
     stream = engine.submit(request)
-    generation = Generation(stream.id, request, EncodedPrompt((84,), (84,), "T", False, ()))
+    generation = Generation(stream.id, request, EncodedPrompt(Texts("T"), (84,), ()))
 
     async def read_one() -> None:
         told = deltas(engine, generation, stream)
@@ -131,7 +131,7 @@ def test_a_waiting_stream_still_says_where_it_is(engine: Engine, monkeypatch: py
     request = Request((84,), NO_END, 5)
     stream = Stream(request)
     stream.position = 3
-    generation = Generation(stream.id, request, EncodedPrompt((84,), (84,), "T", False, ()))
+    generation = Generation(stream.id, request, EncodedPrompt(Texts("T"), (84,), ()))
 
     async def read() -> list[dict[str, Any]]:
         told = []

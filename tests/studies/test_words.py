@@ -7,11 +7,13 @@ import torch
 
 from playground.errors import PlaygroundError
 from playground.models.toy import ToyVocabulary
+from playground.sampling import Recipe
 from playground.studies.pipeline import pipeline_view
 from playground.studies.rows import Knobs, StepRows
 from playground.studies.scale import scale_view
 from playground.studies.strip import Strip
 from tests.studies import naive
+from tests.studies.branches import beside
 
 VOCABULARY = ToyVocabulary()
 PROMPT, NEGATIVE = 3 * torch.randn(2, VOCABULARY.size, generator=torch.Generator().manual_seed(9))
@@ -20,8 +22,8 @@ FLAT = -1e-6 * torch.arange(VOCABULARY.size)
 
 
 def said(prompt: torch.Tensor, strip: list[dict], scale: float = 1.0) -> str:
-    rows = StepRows("key", prompt, NEGATIVE, torch.tensor([65]), 1, 0, "A")
-    view = pipeline_view(rows, Knobs(Strip.from_json(strip), scale), VOCABULARY)
+    rows = StepRows("key", prompt, beside(NEGATIVE), torch.tensor([65]), 1, 0, "A")
+    view = pipeline_view(rows, Knobs(Strip.from_json(strip), Recipe(scale=scale)), VOCABULARY)
     assert {part["kind"] for part in view["sentence"]} <= {"text", "figure", "token"}
     return "".join(part["text"] for part in view["sentence"])
 
@@ -63,8 +65,8 @@ def test_one_token_is_singular() -> None:
 
 
 def test_scale_curves_are_exact_at_every_scale() -> None:
-    rows = StepRows("key", PROMPT, NEGATIVE, torch.tensor([65]), 1, 0, "A")
-    view = scale_view(rows, 2.0, VOCABULARY)
+    rows = StepRows("key", PROMPT, beside(NEGATIVE), torch.tensor([65]), 1, 0, "A")
+    view = scale_view(rows, Recipe(scale=2.0), VOCABULARY)
     assert view["scales"][0] == -1 and view["scales"][-1] == 7 and 1.0 in view["scales"] and view["scale"] == 2.0
     best = set()
     for number, scale in enumerate(view["scales"]):
@@ -78,4 +80,4 @@ def test_scale_curves_are_exact_at_every_scale() -> None:
 
 def test_without_a_negative_branch_there_is_nothing_to_steer() -> None:
     with pytest.raises(PlaygroundError, match="negative branch"):
-        scale_view(StepRows("key", PROMPT, None, torch.tensor([65]), 1, 0, "A"), 1.0, VOCABULARY)
+        scale_view(StepRows("key", PROMPT, (), torch.tensor([65]), 1, 0, "A"), Recipe(), VOCABULARY)

@@ -142,7 +142,7 @@ def test_keys_inside_a_prompt_and_a_text() -> None:
     session = Session()
     session.add_place(place("k", 5))
     inside = session.place("k@3")
-    assert inside.prompt_ids == (0, 1, 2) and inside.chosen == 3 and inside.negative_ids is None
+    assert inside.prompt_ids == (0, 1, 2) and inside.chosen == 3 and inside.texts is None
     for key in ("k@0", "k@5", "k@-1", "k@99999999999", "k@", "k@x", "k.0", "", "@1", "K@3", "k@3@3", "k@3.0"):
         with pytest.raises(PlaygroundError) as caught:
             session.place(key)

@@ -235,7 +235,12 @@ def run(
 
     def mark(i: int) -> dict[str, Any]:
         name = {"token_id": token_ids[i], "text": labels[i]}
-        return {**name, "p_prompt": raw[i], "p_negative": neg[i], "p_guided": guided[i], "ratio": guided[i] / raw[i]}
+        return {**name, "p_prompt": raw[i], "p_others": [neg[i]], "p_guided": guided[i], "ratio": guided[i] / raw[i]}
+
+    def branch(name: str, words: str, text: str, weight: float, p: list[float]) -> dict[str, Any]:
+        facts = {"rendered": text, "is_text": True, "model": "", "temperature": 1.0, "weight_at_full": weight}
+        figures = {"weight": weight, "entropy_bits": entropy_bits(p), "curve": log10s(p, ranks)}
+        return {"name": name, "words": words, "text": text, **facts, **figures}
 
     view = {
         "version": 1,
@@ -268,14 +273,24 @@ def run(
         "guidance": None
         if scale == 1
         else {
+            "preset": "cfg",
+            "title": "CFG",
+            "formula": "γ·log p(prompt) + (1 − γ)·log p(other)",
             "scale": scale,
-            "negative_text": negative_text,
-            "negative_kind": "text",
+            "off": False,
+            "strength": 1.0,
+            "weight_sum": 1.0,
+            "branches": [
+                branch("prompt", "the prompt", "", scale, raw),
+                branch("negative", "the other text", negative_text, 1 - scale, neg),
+            ],
+            "gate": "",
+            "schedule": "",
+            "mask": "",
             "promoted": [mark(i) for i in ratios[:-8:-1]],
             "suppressed": [mark(i) for i in ratios[:7]],
-            "masked": True,
-            "curve_negative": log10s(neg, ranks),
-            "curve_prompt": log10s(raw, ranks),
+            "promoted_anywhere": [mark(i) for i in ratios[:-5:-1]],
+            "suppressed_anywhere": [mark(i) for i in ratios[:4]],
             "curve_guided": log10s(guided, ranks),
             "cost_ms": 34.2,
         },

@@ -151,7 +151,7 @@ def test_guidance_marks_differ_by_shape_and_stand_on_one_axis(gallery: Any, view
     wanted = guidance["promoted"] + guidance["suppressed"]
     assert [int(mark[0]) for mark in marks] == [mark["token_id"] for mark in wanted]
     spans = [
-        (mark[2] - mark[1]) / log10(row["p_prompt"] / row["p_negative"])
+        (mark[2] - mark[1]) / log10(row["p_prompt"] / row["p_others"][0])
         for mark, row in zip(marks, wanted, strict=True)
     ]
     assert spans == pytest.approx([spans[0]] * len(spans), rel=0.02)
