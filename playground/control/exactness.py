@@ -48,7 +48,7 @@ class Exactness:
     ess_fraction: float
     """Effective sample size of the weights P/(Zπ) over the number of draws: 1 means exact."""
     moments: tuple[float, ...]
-    """Means of the features over the draws."""
+    """Means of the features over the draws (those that could be had)."""
     rate: float
     """Share of the draws that the target does not exclude."""
     distinct_1: float
@@ -84,7 +84,7 @@ def exactness(
         z_share=float(r.mean()),
         z_share_error=float(r.std(ddof=1) / math.sqrt(num_samples)) if num_samples > 1 else math.inf,
         ess_fraction=float(r.sum()) ** 2 / squares / num_samples if squares else 0.0,
-        moments=tuple(np.asarray(features, dtype=np.float64).reshape(num_samples, -1).mean(0).tolist()),
+        moments=tuple(np.nanmean(np.asarray(features, dtype=np.float64).reshape(num_samples, -1), 0).tolist()),
         rate=float((log_p > -np.inf).mean()),
         distinct_1=distinct(token_ids, 1),
         distinct_2=distinct(token_ids, 2),

@@ -55,8 +55,8 @@ def drawn(
     for few in in_fews(tuner, texts):
         log_base += tuner.log_base(few).tolist()
         yield "Reading them under the untouched model"
-    features = goal.describe([tuple(ids) for _, ids in texts])
     base = np.array(log_base)
+    features = goal.describe([tuple(ids) for _, ids in texts], base)
     prompt_of = np.repeat(np.arange(len(goal.prompts)), share)
     return Fresh(texts, prompt_of, np.array(log_policy), base, base + goal.log_potential(features), features)
 

@@ -18,8 +18,8 @@ from playground.errors import PlaygroundError
 
 Floats = NDArray[np.float64]
 Ids = tuple[int, ...]
-Describe = Callable[[Sequence[Ids]], Floats]
-"""Written token ids -> float64[N, J], the features of their texts."""
+Describe = Callable[[Sequence[Ids], Floats], Floats]
+"""Written token ids and their log a -> float64[N, J], the features of their texts; NaN where one raised."""
 
 MIN_LEARNT = 2
 
@@ -34,7 +34,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Goal:
-    """P(x|c) = a(x|c) · [every pointwise feature is 1] · exp(λ·φ(x)), with a pool of N texts x ~ q."""
+    """P(x|c) = a(x|c) · exp(factor(φ(x))), with a pool of N texts x ~ q."""
 
     names: tuple[str, ...]
     """Of the J features."""
@@ -48,10 +48,8 @@ class Goal:
     """float64[N], nats: log q, what the pool was drawn from."""
     features: Floats
     """float64[N, J]."""
-    exponents: Floats
-    """float64[J]; those of pointwise features are not looked at."""
-    pointwise: NDArray[np.bool_]
-    """bool[J]: the features that every text of the target has."""
+    log_factor: Callable[[Floats], Floats]
+    """float64[N, J] -> float64[N]: λ·φ, −inf where the target excludes the text (``Fit.log_factor``)."""
     describe: Describe
 
     def __post_init__(self) -> None:
@@ -63,10 +61,9 @@ class Goal:
             )
 
     def log_potential(self, features: Floats) -> Floats:
-        """float64[N]: log P − log a; −inf where the target excludes the text."""
-        allowed = (features[:, self.pointwise] == 1.0).all(1)
-        tilt = features[:, ~self.pointwise] @ self.exponents[~self.pointwise]
-        return np.where(allowed, tilt, -np.inf)
+        """float64[N]: log P − log a; −inf where the target excludes the text, or a feature could not be had."""
+        known: NDArray[np.bool_] = np.logical_not(np.isnan(features).any(axis=1))
+        return np.where(known, self.log_factor(np.where(known[:, None], features, 0.0)), -np.inf)
 
     @cached_property
     def log_target(self) -> Floats:
@@ -111,7 +108,7 @@ class Goal:
     @cached_property
     def leading(self) -> int | None:
         """The moment that has farthest to go; None where texts are excluded, and the share that is not leads."""
-        if self.pointwise.any():
+        if (self.log_target == -np.inf).any():
             return None
         base, target = self.moments
         return int(np.argmax(np.abs(target - base) / (self.features.std(0) + 1e-12)))

@@ -10,7 +10,7 @@ draws from the policy, weighs the texts by the chosen divergence and takes one g
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -36,6 +36,7 @@ from playground.studies.tuning_views import (
 
 T = TypeVar("T")
 MAX_HELD_OUT = 32
+DONE = "The run has ended."
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Tuning:
     _best: tuple[float, int, dict[str, Any]] | None = None
     """Held-out KL, place among the points, weights."""
     _units_done: float = 0.0
-    _conclusion: str = "The run has ended."
+    _conclusion: str = DONE
 
     def __post_init__(self) -> None:
         if self.settings.num_steps:
@@ -73,6 +74,14 @@ class Tuning:
             yield self.view(self._conclusion)
         finally:
             self.tuner.forget_gradient()
+
+    def go_on(self, settings: TuningSettings) -> None:
+        """More of it: the next ``run`` goes on from the adapter and the curves as they stand."""
+        if settings.num_steps:
+            refuse_zeros(find(settings.loss), self.goal.log_target)
+        self.settings = replace(settings, seed=self.settings.seed, hold_out=self.settings.hold_out)
+        self._phase, self._units_done, self._fresh, self._best = "start", 0.0, None, None
+        self._conclusion = DONE
 
     def view(self, message: str) -> TuningView:
         return TuningView(
@@ -182,7 +191,7 @@ class Tuning:
         kl, place, weights = self._best
         if not self.settings.patience or len(self.points) - 1 - place < self.settings.patience:
             return False
-        if self._conclusion.startswith("The run"):
+        if self._conclusion == DONE:
             self.tuner.restore(weights)
             self._conclusion = (
                 f"Stopped: the KL on held-out texts had not fallen for {self.settings.patience} looks. The adapter is "

@@ -60,7 +60,7 @@ def model() -> Model:
     return Model("four tokens", backend, f"float32 weights; {note}", backend.bytes_per_token(), None, weights())
 
 
-def has_two_b(texts: Sequence[Ids]) -> Floats:
+def has_two_b(texts: Sequence[Ids], log_base: Floats | None = None) -> Floats:
     """float64[N, 1]: at least two of token 1."""
     return np.array([[float(ids.count(1) >= 2)] for ids in texts])
 
@@ -72,8 +72,13 @@ def goal(pointwise: bool, num_texts: int = 400, exponent: float = 0.0) -> Goal:
     written = tuple(SPACE[row] for row in rows)
     return Goal(
         ("two b",), (PROMPT,), np.zeros(num_texts, dtype=np.int64), written, log_base[rows], log_base[rows],
-        has_two_b(written), np.array([exponent]), np.array([pointwise]), has_two_b,
+        has_two_b(written), only if pointwise else lambda features: exponent * features[:, 0], has_two_b,
     )  # fmt: skip
+
+
+def only(features: Floats) -> Floats:
+    """log of 1 where the feature is there, of 0 where it is not."""
+    return np.where(features[:, 0] == 1.0, 0.0, -np.inf)
 
 
 def log_probs(read: Any) -> Floats:

@@ -37,7 +37,7 @@ def finished(making: Generator[Any, None, Any]) -> Any:
             return end.value
 
 
-def has_nine(texts: Any) -> Any:
+def has_nine(texts: Any, log_base: Any = None) -> Any:
     return np.array([[float(9 in ids)] for ids in texts])
 
 
@@ -48,7 +48,7 @@ def rare_word() -> Goal:
     written, log_base = tuple(one.token_ids for one in drawn), np.array([one.log_prob for one in drawn])
     return Goal(
         ("has nine",), (PROMPT,), np.zeros(200, dtype=np.int64), written, log_base, log_base, has_nine(written),
-        np.zeros(1), np.array([True]), has_nine,
+        enumerable.only, has_nine,
     )  # fmt: skip
 
 
