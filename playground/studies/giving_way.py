@@ -6,7 +6,7 @@ Knows nothing about what the pieces are, and starts no thread: the worker is han
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from typing import Any, Protocol, TypeVar
 
 from playground.engine import Engine
@@ -23,7 +23,7 @@ class Worker(Protocol):
     def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Any: ...
 
 
-async def in_pieces(pieces: Iterator[T], worker: Worker, is_busy: Callable[[], bool]) -> AsyncIterator[T]:
+async def in_pieces(pieces: Iterator[T], worker: Worker, is_busy: Callable[[], bool]) -> AsyncGenerator[T, None]:
     """Every piece as it is made. Leaving early closes the generator behind the piece that runs at that moment."""
     nothing = object()
     try:

@@ -228,11 +228,10 @@ class Tuning:
 
     # Files
 
-    def save(self, shelf: AdapterShelf) -> str:
-        """Keep adapter, optimiser and curves; the generated name."""
-        about = {"settings": asdict(self.settings), "points": self.points, "num_drawn": self.num_drawn,
-                 "features": list(self.goal.names), "prompts": [list(ids) for ids in self.goal.prompts]}  # fmt: skip
-        return self.tuner.save(shelf, about)
+    def save(self, shelf: AdapterShelf, asked: dict[str, Any] | None = None) -> str:
+        """Keep adapter, optimiser, curves and what was asked for; the generated name."""
+        notes = {"settings": asdict(self.settings), "points": self.points, "num_drawn": self.num_drawn}
+        return self.tuner.save(shelf, {**notes, "features": list(self.goal.names), "asked": asked or {}})
 
     @classmethod
     def resumed(cls, model: Model, shelf: AdapterShelf, name: str, goal: Goal, settings: TuningSettings) -> Tuning:

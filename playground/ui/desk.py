@@ -6,7 +6,7 @@ Knows nothing about HTTP or components: checked JSON in, plain data out, Playgro
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from playground.charts import rank_plot, scale_plot, timeline
@@ -29,6 +29,7 @@ from playground.ui.knobs import OPENING, guidance_json, registry_json
 from playground.ui.presets import orders_json
 from playground.ui.sections import sections_json
 from playground.ui.session import Session, Sessions
+from playground.ui.tuning_desk import TuningDesk
 
 
 @dataclass
@@ -39,7 +40,11 @@ class Desk:
     host: EngineHost
     inspector: Inspector
     sessions: Sessions
+    tuning: TuningDesk = field(init=False)
     _opening_view: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        self.tuning = TuningDesk.opened(self.settings, self.host)
 
     async def open(self) -> dict[str, Any]:
         """A new session and all the page needs to start, the first picture included."""
@@ -215,12 +220,14 @@ class Desk:
 
     def forget(self, session: Session) -> None:
         """End a session's work and drop its rows."""
+        self.tuning.leave(session.token)
         if self.host.status.state == "ready":
             self.host.engine.cancel_session(session.token)
 
     def leave(self, gradio_hash: str | None) -> None:
         """A tab closed: end its work."""
         token = self.sessions.untie(gradio_hash)
+        self.tuning.leave(token or "")
         if token and self.host.status.state == "ready":
             self.host.engine.cancel_session(token)
 

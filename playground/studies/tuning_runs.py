@@ -1,0 +1,209 @@
+"""Tuning runs of the whole server: one trains at a time, each belongs to a session, and all give way to people.
+
+Knows nothing about HTTP or JSON bodies. Training happens on the worker it is handed, between pieces everybody else goes
+first; a run that nobody asks about any more ends by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from playground.control.evaluation import Evaluator
+from playground.control.fit import Fit
+from playground.control.texts import Text as ReadText
+from playground.engine import Engine
+from playground.errors import PlaygroundError
+from playground.models import Model
+from playground.models.adapters import AdapterShelf, Shape
+from playground.models.tuner import Tuner
+from playground.sampling import Chain
+from playground.studies.analysis import Analysis
+from playground.studies.giving_way import Worker, in_pieces, serving
+from playground.studies.goal import Floats, Goal, Ids
+from playground.studies.tuned_texts import WrittenView, written
+from playground.studies.tuning import Tuning
+from playground.studies.tuning_settings import TuningSettings
+from playground.studies.tuning_views import TuningView
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+State = Literal["preparing", "running", "done", "cancelled", "failed"]
+ABANDONED_S = 120.0
+"""After so long without a question a run is nobody's."""
+MAX_KEPT = 4
+"""Finished runs whose adapters stay in memory; the oldest goes."""
+
+
+def goal_of(analysis: Analysis, fitted: Fit, prompts: dict[str, Ids], evaluator: Evaluator, model: Model) -> Goal:
+    """The goal that a pool's analysis and a fit on it define; ``prompts``: token ids by the pool's context names."""
+    pool, names = analysis.pool, list(prompts)
+    decode = model.backend.vocabulary.decode
+
+    def describe(written: Any, log_base: Floats) -> Floats:
+        bits = (-log_base / np.log(2)).tolist()
+        read = [ReadText(decode(ids), len(ids), bit) for ids, bit in zip(written, bits, strict=True)]
+        return evaluator.table(analysis.features, read).values
+
+    return Goal(
+        tuple(analysis.names),
+        tuple(prompts.values()),
+        np.array([names.index(context) for context in pool.contexts], dtype=np.int64),
+        pool.token_ids,
+        pool.log_base,
+        pool.log_proposal,
+        analysis.values,
+        fitted.log_factor,
+        describe,
+    )
+
+
+@dataclass
+class Run:
+    """One tab's tuning: how far it is, and the adapter."""
+
+    session: str
+    state: State = "preparing"
+    message: str = "Preparing"
+    view: TuningView | None = None
+    tuning: Tuning | None = None
+    saved: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
+    """What the page asked for, to be saved beside the adapter."""
+    asked_s: float = field(default_factory=time.monotonic)
+    started_s: float = field(default_factory=time.monotonic)
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.task is not None and not self.task.done()
+
+
+MakeGoal = Callable[[Run], Awaitable[Goal]]
+"""Draws or takes the pool (telling the run how far it is) and answers the goal."""
+
+
+@dataclass
+class TuningRuns:
+    """All of them; one is active. ``cache_dir``: where kept adapters are."""
+
+    worker: Worker
+    cache_dir: Path
+    _runs: OrderedDict[str, Run] = field(default_factory=OrderedDict)
+
+    @property
+    def shelf(self) -> AdapterShelf:
+        return AdapterShelf(self.cache_dir)
+
+    def of(self, session: str) -> Run:
+        """The session's run; PlaygroundError (404) where it has none."""
+        run = self._runs.get(session)
+        if run is None:
+            raise PlaygroundError("Nothing is being tuned here (any more); start a run.", status=404)
+        run.asked_s = time.monotonic()
+        return run
+
+    def start(
+        self, session: str, engine: Engine, make_goal: MakeGoal, settings: TuningSettings, about: dict[str, Any],
+        resume: str = "",
+    ) -> Run:  # fmt: skip
+        """Begin, in the background; ``resume`` names a saved adapter to go on from. One run at a time."""
+        self._refuse_while_active()
+        if resume:
+            self.shelf.folder(resume)  # refused now, not minutes later
+        self._runs.pop(session, None)
+        run = self._runs[session] = Run(session, about=about)
+        for old in list(self._runs)[:-MAX_KEPT]:
+            del self._runs[old]
+
+        async def begin() -> Tuning:
+            goal = await make_goal(run)
+            run.message = "Making an adapter"
+            model = engine.model
+            if resume:
+                return await self.on_worker(lambda: Tuning.resumed(model, self.shelf, resume, goal, settings))
+            return await self.on_worker(lambda: Tuning(Tuner(model, Shape(seed=settings.seed)), goal, settings))
+
+        run.task = asyncio.create_task(self._drive(run, engine, begin))
+        return run
+
+    def go_on(self, session: str, engine: Engine, settings: TuningSettings) -> Run:
+        """More steps of the session's own run."""
+        run = self.of(session)
+        self._refuse_while_active()
+        tuning = _trained(run)
+        tuning.go_on(settings)
+
+        async def begin() -> Tuning:
+            return tuning
+
+        run.started_s = time.monotonic()
+        run.task = asyncio.create_task(self._drive(run, engine, begin))
+        return run
+
+    def cancel(self, session: str) -> None:
+        """Stop the session's run between two pieces; its adapter stays as far as it is. No run: no harm."""
+        run = self._runs.get(session)
+        if run is not None and run.task is not None and run.is_active:
+            run.task.get_loop().call_soon_threadsafe(run.task.cancel)  # a closed tab is told from another thread
+
+    async def save(self, session: str) -> str:
+        """Keep the session's adapter; the name under which it can be loaded again."""
+        run = self.of(session)
+        tuning = _trained(run)
+        run.saved = await self.on_worker(lambda: tuning.save(self.shelf, run.about))
+        return run.saved
+
+    async def write(self, session: str, chain: Chain, num_texts: int, seed: int) -> WrittenView:
+        """Texts by the session's adapter as it stands, between two pieces of its training."""
+        tuning = _trained(self.of(session))
+        return await self.on_worker(lambda: written(tuning, chain, num_texts, seed))
+
+    async def on_worker(self, work: Callable[[], T]) -> T:
+        """Between two pieces of whatever trains."""
+        made: T = await asyncio.wrap_future(self.worker.submit(work))
+        return made
+
+    def _refuse_while_active(self) -> None:
+        if any(run.is_active for run in self._runs.values()):
+            raise PlaygroundError(
+                "A tuning runs already, and two at a time would take twice as long. Try again when it has ended, or "
+                "cancel it where it was started.",
+                status=503,
+            )
+
+    async def _drive(self, run: Run, engine: Engine, begin: Callable[[], Awaitable[Tuning]]) -> None:
+        try:
+            run.state = "preparing"
+            run.tuning = await begin()
+            run.state = "running"
+            async with aclosing(in_pieces(run.tuning.run(), self.worker, serving(engine))) as views:
+                async for view in views:
+                    run.view, run.message = view, view["message"]
+                    if time.monotonic() - run.asked_s > ABANDONED_S:
+                        run.state, run.message = "cancelled", "Stopped: nobody had asked about it for two minutes."
+                        return
+            run.state = "done"
+        except asyncio.CancelledError:
+            run.state, run.message = "cancelled", "Cancelled. The adapter is as far as the last whole step."
+        except PlaygroundError as error:
+            run.state, run.message = "failed", str(error)
+        except Exception as error:
+            run.state = "failed"
+            run.message = f"Tuning failed ({type(error).__name__}; the server's log says more)."
+            log.exception("a tuning run failed")
+
+
+def _trained(run: Run) -> Tuning:
+    if run.tuning is None:
+        raise PlaygroundError("There is no adapter yet: the run is still preparing, or it failed.", status=409)
+    return run.tuning

@@ -1,0 +1,203 @@
+"""The tuning panel's questions: start, look, cancel, go on, keep, and write with the tuned model.
+
+Knows nothing about HTTP or drawing: checked JSON in, plain data out, PlaygroundError where it cannot be done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from playground.charts import tuning_curves
+from playground.control.evaluation import Evaluator
+from playground.control.features import Feature, features
+from playground.control.losses import LOSSES
+from playground.engine import Engine, EngineHost, one_thread_worker
+from playground.errors import PlaygroundError
+from playground.settings import Settings
+from playground.studies import prompts
+from playground.studies.analysis import Analysis
+from playground.studies.drawing import Drawing
+from playground.studies.goal import Goal
+from playground.studies.proposals import Proposal
+from playground.studies.text_tools import text_tools
+from playground.studies.tuning_runs import Run, TuningRuns, goal_of
+from playground.studies.tuning_settings import FORGETTING, RANGES, TuningSettings
+from playground.ui import asks
+from playground.ui.session import Session
+
+MAX_POOL, MAX_TOKENS, MAX_WRITTEN, MAX_TEXTS_A_STEP, MAX_STEPS = 5_000, 128, 16, 512, 200
+"""What a visitor may ask for: a script has no such limits."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the texts should be like, and the pool to learn it from."""
+
+    prompt: prompts.Prompt
+    features: tuple[Feature, ...]
+    targets: tuple[float, ...]
+    num_texts: int
+    max_tokens: int
+    seed: int
+
+
+@dataclass
+class TuningDesk:
+    """One for the whole server, beside the Desk."""
+
+    settings: Settings
+    host: EngineHost
+    runs: TuningRuns
+    _evaluator: Evaluator = field(default_factory=Evaluator)
+
+    @classmethod
+    def opened(cls, settings: Settings, host: EngineHost) -> TuningDesk:
+        """With a worker of its own, whose thread starts with the first run."""
+        runs = TuningRuns(one_thread_worker("tuning"), settings.cache_path)
+        return cls(settings, host, runs)
+
+    def questions(self) -> dict[str, Callable[[Session, Any], Awaitable[dict[str, Any]]]]:
+        """Route -> what answers it."""
+        return {
+            "choices": self.choices,
+            "start": self.start,
+            "state": self.state,
+            "cancel": self.cancel,
+            "more": self.more,
+            "save": self.save,
+            "write": self.write,
+        }
+
+    def leave(self, token: str) -> None:
+        """A tab closed: its run ends."""
+        self.runs.cancel(token)
+
+    async def choices(self, session: Session, body: Any) -> dict[str, Any]:
+        """What the panel offers: losses, ranges, defaults, the demonstration."""
+        losses = [{"name": one.name, "title": one.title, "summary": one.summary} for one in LOSSES.values()]
+        defaults = asdict(TuningSettings())
+        demo = {name: value for name, value in asdict(FORGETTING).items() if value != defaults[name]}
+        return {"losses": losses, "defaults": defaults, "forgetting": demo}
+
+    async def start(self, session: Session, body: Any) -> dict[str, Any]:
+        """Draw a pool, fit, and tune; ``resume`` goes on from a saved adapter under the same target."""
+        body = asks.mapping(body)
+        resume = asks.text(body, "resume")
+        asked, wanted = self._asked(body), self._wanted(body)
+        wanted = replace(wanted, max_tokens=asked.max_tokens, seed=asked.seed)
+        engine = self.host.engine
+
+        async def goal(run: Run) -> Goal:
+            return await self._goal(run, asked, engine, session.token)
+
+        about = {name: body[name] for name in ("prompt", "features", "targets", "num_texts", "max_tokens", "seed")
+                 if name in body}  # fmt: skip
+        return self._told(self.runs.start(session.token, engine, goal, wanted, about, resume))
+
+    async def state(self, session: Session, body: Any) -> dict[str, Any]:
+        """How far the session's run is; figures where there are more points than ``since``."""
+        body = asks.mapping(body)
+        return self._told(self.runs.of(session.token), asks.whole(body, "since", 0, 0, 10**9))
+
+    async def cancel(self, session: Session, body: Any) -> dict[str, Any]:
+        self.runs.cancel(session.token)
+        return self._told(self.runs.of(session.token))
+
+    async def more(self, session: Session, body: Any) -> dict[str, Any]:
+        """More epochs or steps from where the adapter stands."""
+        run = self.runs.of(session.token)
+        wanted = self._wanted(asks.mapping(body))
+        if run.tuning is not None:
+            wanted = replace(wanted, max_tokens=run.tuning.settings.max_tokens)
+        return self._told(self.runs.go_on(session.token, self.host.engine, wanted))
+
+    async def save(self, session: Session, body: Any) -> dict[str, Any]:
+        """The name under which the adapter is kept on the server."""
+        return {"saved": await self.runs.save(session.token)}
+
+    async def write(self, session: Session, body: Any) -> dict[str, Any]:
+        """Texts by the tuned model, under the page's chain where one is given; labelled as what they are."""
+        body = asks.mapping(body)
+        num_texts = asks.whole(body, "num_texts", 8, 1, MAX_WRITTEN)
+        return dict(await self.runs.write(session.token, asks.knobs(body).strip.chain, num_texts, asks.seed(body)))
+
+    # Behind the questions
+
+    def _asked(self, body: Mapping[str, Any]) -> Asked:
+        given = features(body.get("features"), text_tools())
+        targets = body.get("targets")
+        if not isinstance(targets, list) or len(targets) != len(given):
+            raise PlaygroundError(f"targets must be a list of {len(given)} numbers, one for each feature.")
+        wanted = tuple(asks.number({"target": one}, "target", 0, -1e9, 1e9) for one in targets)
+        prompt = asks.prompt(body, self.settings.max_prompt_chars)
+        most = min(MAX_TOKENS, self.settings.max_tokens)
+        return Asked(
+            prompt,
+            given,
+            wanted,
+            asks.whole(body, "num_texts", 256, 16, MAX_POOL),
+            asks.whole(body, "max_tokens", 16, 1, most),
+            asks.seed(body),
+        )
+
+    def _wanted(self, body: Mapping[str, Any]) -> TuningSettings:
+        """The run's settings; ``preset`` fills in what is not given."""
+        if asks.text(body, "preset") not in ("", "forgetting"):
+            raise PlaygroundError("preset is forgetting, or left out.")
+        base = FORGETTING if asks.text(body, "preset") else TuningSettings()
+        most = {"num_steps": MAX_STEPS, "texts_per_step": MAX_TEXTS_A_STEP}
+        given: dict[str, Any] = {}
+        for name, (low, high, kind) in RANGES.items():
+            if name in body and name not in ("max_tokens", "seed"):
+                top = min(high, most.get(name, high))
+                value = getattr(base, name)
+                if kind is int:
+                    given[name] = asks.whole(body, name, value, int(low), int(top))
+                else:
+                    given[name] = asks.number(body, name, value, low, top)
+        if "loss" in body:
+            given["loss"] = asks.text(body, "loss")
+        return replace(base, **given)
+
+    async def _goal(self, run: Run, asked: Asked, engine: Engine, token: str) -> Goal:
+        """The pool through the engine, at bulk priority; then features, fit and goal on the worker."""
+        encoded = await self.runs.on_worker(lambda: prompts.encode(asked.prompt, engine.model))
+        proposal = Proposal(asked.prompt.text, encoded.prompt_ids, asked.max_tokens)
+        drawing = Drawing.start(engine, proposal, asked.num_texts, asked.seed, session=token)
+        try:
+            async for item in drawing.stream:
+                drawing.take(item)
+                done = drawing.progress()
+                run.message = f"Drawing the pool: {done['num_done']:,} of {done['num_wanted']:,} texts"
+                if done["error"]:
+                    raise PlaygroundError(done["error"], status=500)
+        finally:
+            drawing.stream.cancel()
+
+        def made() -> Goal:
+            analysis = Analysis.of(drawing.pool, asked.features, self._evaluator)
+            fitted = analysis.fit(asked.targets)
+            return goal_of(analysis, fitted, {proposal.context: proposal.prompt_ids}, self._evaluator, engine.model)
+
+        return await self.runs.on_worker(made)
+
+    def _told(self, run: Run, since: int = 0) -> dict[str, Any]:
+        view = run.view
+        fraction = view["fraction"] if view else 0.0
+        elapsed_s = time.monotonic() - run.started_s
+        answer: dict[str, Any] = {
+            "state": run.state,
+            "message": run.message,
+            "active": run.is_active,
+            "fraction": fraction,
+            "remaining_s": elapsed_s * (1 - fraction) / fraction if run.is_active and fraction > 0.02 else None,
+            "saved": run.saved,
+            "view": view,
+        }
+        if view and len(view["points"]) > since:
+            answer["figures"] = tuning_curves.figures(view)
+        return answer
+

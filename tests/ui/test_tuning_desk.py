@@ -1,0 +1,157 @@
+"""The tuning panel's questions, over a tiny model: a run from start to text, and everything that is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playground.engine import Engine, EngineHost, one_thread_worker
+from playground.errors import PlaygroundError
+from playground.settings import Settings
+from playground.studies import tuning_runs
+from playground.studies.inspect import Inspector
+from playground.ui.desk import Desk
+from playground.ui.session import Session, Sessions
+from tests.models.served import tiny
+
+ASKED = {
+    "prompt": "ABC", "features": [{"feature": "contains", "text": "K", "whole_words": False}], "targets": [1.0],
+    "num_texts": 200, "max_tokens": 8, "num_epochs": 1, "num_steps": 2, "texts_per_step": 32, "learning_rate": 0.01,
+}  # fmt: skip
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    host = EngineHost(lambda progress: Engine(tiny(), num_threads=1))
+    host.start()
+    host.wait(30)
+    worker = one_thread_worker("test-charts")
+    made = Desk(Settings(cache_dir=str(tmp_path)), host, Inspector(host, None, worker), Sessions(20))
+    yield made
+    worker.shutdown()
+    made.tuning.runs.worker.shutdown()  # type: ignore[attr-defined]
+    host.close()
+
+
+async def until_it_ends(desk: Desk, session: Session) -> dict[str, Any]:
+    while (state := await desk.tuning.state(session, {}))["active"]:
+        await asyncio.sleep(0.01)
+    return state
+
+
+def test_from_the_pool_to_the_text(desk):
+    session = desk.sessions.create()
+
+    async def all_of_it() -> None:
+        began = await desk.tuning.start(session, ASKED)
+        assert began["active"] and began["state"] == "preparing"
+        other = desk.sessions.create()
+        with pytest.raises(PlaygroundError, match="A tuning runs already"):
+            await desk.tuning.start(other, ASKED)
+        with pytest.raises(PlaygroundError, match="Nothing is being tuned"):
+            await desk.tuning.state(other, {})
+        ended = await until_it_ends(desk, session)
+        assert ended["state"] == "done" and ended["fraction"] == 1.0
+        view = ended["view"]
+        assert view["points"][0]["step"] == 0 and len(view["points"]) == 4
+        assert view["points"][-1]["rate"] > view["points"][0]["rate"]
+        assert set(ended["figures"]) == {"distance", "mass", "shares", "moments"}
+        assert "figures" not in await desk.tuning.state(session, {"since": 4})
+        written = await desk.tuning.write(session, {"chain": [{"sampler": "top_k", "top_k": 1}], "num_texts": 2})
+        assert written["texts"][0] == written["texts"][1] and "Top-k" in written["label"]
+        plain = await desk.tuning.write(session, {"num_texts": 4, "seed": 3})
+        assert "itself" in plain["label"] and len(plain["texts"]) == 4
+        name = (await desk.tuning.save(session, {}))["saved"]
+        more = await desk.tuning.more(session, {"num_epochs": 0, "num_steps": 1, "texts_per_step": 32})
+        assert more["active"]
+        further = await until_it_ends(desk, session)
+        assert further["state"] == "done" and len(further["view"]["points"]) == 6
+        await desk.tuning.start(other, {**ASKED, "resume": name, "num_epochs": 0, "num_steps": 0})
+        resumed = await until_it_ends(desk, other)
+        assert resumed["view"]["points"][:4] == view["points"] and len(resumed["view"]["points"]) == 5
+
+    asyncio.run(all_of_it())
+
+
+def test_cancelled_and_left(desk):
+    session = desk.sessions.create()
+
+    async def cancel(at: str) -> dict[str, Any]:
+        await desk.tuning.start(session, {**ASKED, "num_steps": 100})
+        while (await desk.tuning.state(session, {}))["state"] != at:
+            await asyncio.sleep(0.005)
+        if at == "preparing":
+            await desk.tuning.cancel(session, {})
+        else:
+            desk.tuning.leave(session.token)
+        return await until_it_ends(desk, session)
+
+    for at in ("preparing", "running"):
+        ended = asyncio.run(cancel(at))
+        assert ended["state"] == "cancelled" and "Cancelled" in ended["message"]
+    assert desk.host.engine.status()["num_running"] == 0
+    desk.tuning.leave("nobody")
+
+
+def test_a_run_that_nobody_asks_about_ends(desk, monkeypatch):
+    monkeypatch.setattr(tuning_runs, "ABANDONED_S", -1.0)
+
+    async def start() -> dict[str, Any]:
+        session = desk.sessions.create()
+        await desk.tuning.start(session, ASKED)
+        return await until_it_ends(desk, session)
+
+    assert "nobody had asked" in asyncio.run(start())["message"]
+
+
+WRONG = [
+    ({"targets": [1.0, 2.0]}, "list of 1 numbers"),
+    ({"targets": ["1"]}, "target must be a number"),
+    ({"features": []}, "features must be a list"),
+    ({"features": [{"feature": "nothing"}]}, "no feature"),
+    ({"prompt": ""}, "prompt is empty"),
+    ({"num_texts": 10**9}, "num_texts"),
+    ({"num_steps": 10**6}, "num_steps"),
+    ({"texts_per_step": 0}, "texts_per_step"),
+    ({"learning_rate": 7}, "learning_rate"),
+    ({"loss": "hinge"}, "no loss called"),
+    ({"preset": "quick"}, "preset"),
+    ({"resume": "../../etc"}, "no saved adapter"),
+    ({"resume": 5}, "must be a text"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), WRONG)
+def test_what_is_refused_at_once(desk, change, words):
+    session = desk.sessions.create()
+    with pytest.raises(PlaygroundError, match=words):
+        asyncio.run(desk.tuning.start(session, {**ASKED, **change}))
+
+
+def test_what_fails_on_the_way_is_said(desk):
+    """The target is found impossible only when the pool is there; nothing can be written or kept before."""
+    session = desk.sessions.create()
+
+    async def start(change: dict[str, Any]) -> dict[str, Any]:
+        await desk.tuning.start(session, {**ASKED, **change})
+        with pytest.raises(PlaygroundError, match="no adapter yet"):
+            await desk.tuning.save(session, {})
+        return await until_it_ends(desk, session)
+
+    never = asyncio.run(start({"features": [{"feature": "contains", "text": "never seen"}]}))
+    assert never["state"] == "failed" and "never seen" in never["message"]
+    zeros = asyncio.run(start({"loss": "reverse_kl"}))
+    assert zeros["state"] == "failed" and "infinite here" in zeros["message"]
+    for ask in (desk.tuning.write, desk.tuning.more):
+        with pytest.raises(PlaygroundError, match="no adapter yet"):
+            asyncio.run(ask(session, {}))
+
+
+def test_choices_are_those_of_the_study(desk):
+    choices = asyncio.run(desk.tuning.choices(desk.sessions.create(), {}))
+    assert choices["losses"][0]["name"] == choices["defaults"]["loss"] == "forward_kl"
+    assert choices["forgetting"]["learning_rate"] == 1e-3 and choices["forgetting"]["num_epochs"] == 8
