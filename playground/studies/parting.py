@@ -67,11 +67,15 @@ class Comparison:
 
     def _missed(self) -> Iterator[Reason]:
         """Stages that the engine leaves out."""
-        kept = [mine for _, mine in self._steps()]
-        for place, sampler in enumerate(self.here):
-            if any(sampler is one for one in kept):
-                continue
-            without, here = self.runs([*self.here[:place], *self.here[place + 1 :]]), self.runs(self.here)
+        here, mine = self.runs(self.here), [one for _, one in self._steps()]
+        missed = [sampler for sampler in self.here if not any(sampler is one for one in mine)]
+        lacks = [sampler for sampler in missed if self.order.stage(sampler.name) is None]
+        if lacks:
+            without = self.runs(_without(self.here, lacks))
+            names = _listed([called(name) for name in dict.fromkeys(sampler.name for sampler in lacks)])
+            yield tvd(without, here), f"{self.order.name} has no {names}: {self._figures(without, here)}."
+        for sampler in _without(missed, lacks):
+            without = self.runs(_without(self.here, [sampler]))
             if note := self._note("dropped", stage=sampler.name):
                 yield tvd(without, here), f"{note.says[:-1]}; {self._figures(without, here)}."
 
@@ -136,6 +140,11 @@ class Comparison:
             return f"{_tokens(there.support)} {_are(there.support)} left as here, but {num_others:,} of them others"
         token = int(there.token_ids[np.abs(there.probs - here.probs).argmax()])
         return f"{self.label(token)} has {_percent(there.p(token))} there, {_percent(here.p(token))} here"
+
+
+def _without(samplers: Sequence[Sampler], gone: Sequence[Sampler]) -> list[Sampler]:
+    """By identity: a second copy may be equal to the first."""
+    return [sampler for sampler in samplers if not any(sampler is one for one in gone)]
 
 
 def _listed(words: Sequence[str]) -> str:

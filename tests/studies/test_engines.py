@@ -63,10 +63,15 @@ def test_a_value_it_refuses_and_a_stage_it_lacks() -> None:
     }
     lines = says(FOUR, "typical_p:0.3")
     assert set(lines) == {"vLLM", "exllamav3"}
-    assert lines["vLLM"] == "vLLM has no typical-p: it is left out; 4 tokens are left there, 1 here."
+    assert lines["vLLM"] == "vLLM has no typical-p: 4 tokens are left there, 1 here."
     lines = says(FOUR, "typical_p:0.99,temperature:0.5")
     assert lines["vLLM"] == "vLLM has no typical-p: it is left out; on this step that changes nothing."
     assert lines["transformers"] == "Another order, but on this step the same result."
+
+
+def test_several_stages_that_it_lacks_are_one_reason() -> None:
+    lines = says(FOUR, "top_a:0.9,tail_free:0.5")
+    assert lines["vLLM"].startswith("vLLM has no top-a and tail-free: 4 tokens are left there, ")
 
 
 def test_a_window_that_is_shared_and_one_that_is_not_there() -> None:

@@ -104,7 +104,8 @@ def _fitted(sampler: Sampler, order: Order, notes: list[Note]) -> Sampler:
         rule = stage.flavour or facts.default
         if getattr(sampler, FLAVOUR) != rule:
             changes[FLAVOUR] = rule
-            words = dict(facts.choices)[rule].removeprefix(f"{order.name}: ").removesuffix(".")
+            engine = order.name.partition(" (")[0]  # without its variant
+            words = dict(facts.choices)[rule].removeprefix(f"{engine}: ").removesuffix(".")
             notes.append(Note("rule", sampler.name, f"{order.name} has its own {called(sampler.name)}: {words}."))
     return dataclasses.replace(sampler, **changes) if changes else sampler
 
