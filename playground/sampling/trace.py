@@ -179,8 +179,8 @@ def _mixed(index: int, sampler: Sampler, ends: Sequence[_Walk], base_log_probs: 
         return parts[0]
     scores, ids = _aligned([part.candidates for part in parts])
     row, columns = mixture(shares, scores, ids)
-    context = parts[0].candidates.context
-    now = Candidates(row[None], context if columns is None else context.among(columns[None]))
+    context = replace(parts[0].candidates.context, candidate_ids=None if columns is None else columns[None])
+    now = Candidates(row[None], context)
     kept = sum(share * part.kept_mass for share, part in zip(shares, parts, strict=True))
     log_probs = log_softmax(now.scores)
     support = int((now.scores > -torch.inf).sum())

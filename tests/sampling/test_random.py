@@ -124,3 +124,12 @@ def test_a_spoilt_row_spoils_nobody_else(spoil):
     spoilt[1] = spoil
     for found, expected in zip(stack(chains).draw(spoilt, u, coins=coins), clean, strict=True):
         assert torch.equal(found[[0, 2]], expected[[0, 2]])
+
+
+def test_a_branch_of_few_tokens_beside_one_of_all() -> None:
+    """Threshold 0: where XTC acts one token of a thousand is left, where it does not all are; the mixture has all."""
+    row = torch.linspace(3, 0, 1000)
+    trace = Chain.from_url("xtc:0.5:0,temperature:2").trace(row)
+    assert [stage.support for stage in trace.stages] == [1000, 1000]
+    applied = Chain.from_url("xtc:0.5:0,temperature:2").apply(row[None])[0]
+    assert trace.probs.tolist() == pytest.approx(torch.softmax(applied.double(), -1).tolist(), abs=1e-6)
