@@ -45,7 +45,8 @@ class Group:
 
     def states(self, state: States) -> list[list[Any]]:
         """The memories of each row in the order of the pass."""
-        fresh = [sampler.start() for sampler in self.samplers]
+        # Of a row that lacks a stage it is that of the stage switched off; this one may hold columns.
+        fresh = [type(one)(**(one.off or {})).start() if one.stateful else None for one in self.samplers]
         return [
             [fresh[stage] if place is None else state[row][place] for stage, place in enumerate(places)]
             for row, places in zip(self.rows, self.places, strict=True)

@@ -89,8 +89,8 @@ class Chain:
         )
 
     def decided(self, coins: Coins) -> Chain:
-        """The chain with every random stage as its coin decides it."""
-        if not self.random:
+        """The chain with every random stage as its coin decides it; without coins each stays its own mixture."""
+        if not coins or not self.random:
             return self
         samplers = [
             next(resolved for _, pick, resolved in outcomes(place, sampler) if takes((pick,), coins))

@@ -5,6 +5,7 @@ Knows nothing about samplers, chains or histories.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,11 @@ def column(value: Number, like: torch.Tensor, dtype: torch.dtype = torch.float64
     if isinstance(value, torch.Tensor):
         return value.to(device=like.device, dtype=dtype)
     return torch.full((1, 1), float(value), dtype=dtype, device=like.device)
+
+
+def remembered(states: Sequence[float], like: torch.Tensor) -> torch.Tensor:
+    """The memories of a stage that remembers one number, as float64[B,1]."""
+    return torch.tensor([float(state) for state in states], dtype=torch.float64, device=like.device)[:, None]
 
 
 def per_row(value: Any, num_rows: int) -> list[Any]:

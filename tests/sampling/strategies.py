@@ -32,20 +32,47 @@ def values(fact: Param) -> st.SearchStrategy[Any]:
     return st.floats(fact.low, fact.high) | edges
 
 
-def settings_of(kind: type[Sampler]) -> st.SearchStrategy[Sampler]:
-    return st.fixed_dictionaries({name: values(fact) for name, fact in kind.params().items()}).map(
+class Words:
+    """A vocabulary whose tokens are these pieces; encoding takes the longest that fits, from the left."""
+
+    def __init__(self, *pieces: str) -> None:
+        self.pieces = [piece.encode() for piece in pieces]
+        self.size = len(pieces)
+
+    def piece(self, token_id: int) -> bytes:
+        return self.pieces[token_id]
+
+    def encode(self, text: str, special: bool = True) -> list[int]:
+        ids, rest = [], text.encode()
+        while rest:
+            fitting = [number for number, piece in enumerate(self.pieces) if piece and rest.startswith(piece)]
+            ids.append(max(fitting, key=lambda number: len(self.pieces[number])))
+            rest = rest[len(self.pieces[ids[-1]]) :]
+        return ids
+
+
+VOCABULARY = Words("a", "b", "\n", ":", '"', "é", "a:", ":b", 'ab"', "\na", *("" for _ in range(WIDTH - 10)))
+"""Every text that ``values`` draws has tokens here."""
+
+
+def settings_of(kind: type[Sampler], bound: bool = True) -> st.SearchStrategy[Sampler]:
+    """A sampler with any settings; ``bound``: its texts resolved against a small vocabulary."""
+    made = st.fixed_dictionaries({name: values(fact) for name, fact in kind.params().items()}).map(
         lambda at: kind(**at)
     )
+    return made.map(lambda sampler: sampler.bind(VOCABULARY)) if bound else made
 
 
-def samplers() -> st.SearchStrategy[Sampler]:
-    return st.sampled_from(list(SAMPLERS.values())).flatmap(settings_of)
+def samplers(bound: bool = True) -> st.SearchStrategy[Sampler]:
+    return st.sampled_from(list(SAMPLERS.values())).flatmap(lambda kind: settings_of(kind, bound))
 
 
-def chains(max_size: int = 6) -> st.SearchStrategy[Chain]:
-    """Any stages in any order, a draw last."""
-    ordered = st.lists(samplers(), max_size=max_size).map(
-        lambda found: sorted(found, key=lambda one: one.kind == "draw")
+def chains(max_size: int = 6, bound: bool = True) -> st.SearchStrategy[Chain]:
+    """Any stages in any order, a draw last, no more random ones than a chain may have."""
+    ordered = (
+        st.lists(samplers(bound), max_size=max_size)
+        .filter(lambda found: sum(len(sampler.branches()) > 1 for sampler in found) <= 4)
+        .map(lambda found: sorted(found, key=lambda one: one.kind == "draw"))
     )
     return ordered.map(lambda found: [s for s in found[:-1] if s.kind != "draw"] + found[-1:]).map(tuple).map(Chain)
 

@@ -17,7 +17,7 @@ from .strategies import chains
 
 
 @settings(max_examples=100, deadline=None)
-@given(chains())
+@given(chains(bound=False))
 def test_round_trips(chain):
     stages = chain.to_json()
     assert Chain.from_json(stages) == chain and hash(Chain.from_json(stages)) == hash(chain)

@@ -16,7 +16,8 @@ def test_every_stage_after_a_truncation_equals_the_plain_way(first, name):
     survivor = int(Chain.from_url(first).apply(WIDE)[0].argmax())
     settings = {"bias": {str(survivor): -2.0, "3": 4.0}} if name == "logit_bias" else {}
     chain = Chain((*Chain.from_url(first).samplers, SAMPLERS[name](**settings)))
-    history = [torch.cat([row, WIDE[number].topk(9).indices]) for number, row in enumerate(HISTORY)]
+    best = WIDE.topk(9).indices  # and the first three of them again, so that the fourth would repeat a passage
+    history = [torch.cat([row, best[number], best[number, :3]]) for number, row in enumerate(HISTORY)]
     fast = chain.candidates(WIDE, history)
     plain = chain.candidates(WIDE, history, compact=False)
     assert fast.scores.shape[1] < 1000 and plain.scores.shape[1] == 4000  # the fast path is the one taken

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from playground.sampling.columns import Number, column
+from playground.sampling.columns import Number, column, remembered
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import param
@@ -61,7 +61,7 @@ class MirostatV2(Sampler):
         return 2 * self.tau
 
     def apply(self, scores: torch.Tensor, context: Context, states: Sequence[float] | None = None) -> torch.Tensor:
-        limit = column(self.start(), scores) if states is None else column_of(states, scores)
+        limit = column(self.start(), scores) if states is None else remembered(states, scores)
         surprise = log_softmax(scores).mul_(-1 / math.log(2))
         # In the scores' own precision, as llama.cpp: see ``min_p``.
         removed = surprise.to(scores.dtype) > limit.to(scores.dtype)
@@ -77,8 +77,3 @@ class MirostatV2(Sampler):
 
     def note(self, before: torch.Tensor, after: torch.Tensor, context: Context, state: Any) -> str:
         return f"μ = {state:.2f} bits here: what is less likely than {2.0**-state:.2%} goes"
-
-
-def column_of(states: Sequence[float], like: torch.Tensor) -> torch.Tensor:
-    """One number a row as float64[B,1]."""
-    return torch.tensor(states, dtype=torch.float64, device=like.device)[:, None]
