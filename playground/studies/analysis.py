@@ -36,6 +36,8 @@ class Analysis:
     """float64[N,F]."""
     reasons: Mapping[int, str]
     """Number of a row of the pool as drawn -> what went wrong there."""
+    enumerated: bool = False
+    """Whether the rows are every text there is, once each, rather than draws."""
 
     @classmethod
     def of(cls, pool: Pool, features: Sequence[Feature], evaluator: Evaluator) -> Analysis:
@@ -57,7 +59,8 @@ class Analysis:
         """Exponents for the targets, over all prompts of the pool together (pooled)."""
         if len(set(self.pool.contexts)) > 1:
             return fit_pooled(self.context_rows(), targets, self.names)
-        return fit(self.values, self.pool.log_weights, targets, names=self.names)
+        weights = self.pool.log_base if self.enumerated else self.pool.log_weights
+        return fit(self.values, weights, targets, names=self.names, enumerated=self.enumerated)
 
     def context_rows(self) -> ContextRows:
         """The pool as rows of several prompts."""
@@ -83,7 +86,8 @@ class Analysis:
     def curve(self, log_ratio: Floats, log_betas: Floats | None = None) -> Curve:
         """The quasi-rejection curve; without β's, about 60 from where almost all is accepted to past the largest."""
         log_betas = betas_for(log_ratio) if log_betas is None else log_betas
-        return qrs(log_ratio, np.zeros(len(log_ratio)), log_betas)
+        log_q = self.pool.log_proposal
+        return qrs(log_ratio + log_q, log_q, log_betas, log_q if self.enumerated else None)
 
     def accepted(self, log_ratio: Floats, log_beta: float) -> NDArray[np.bool_]:
         """bool[N], by each row's own dart."""

@@ -35,6 +35,7 @@ from playground.engine.writing import chat_ids, text_ids
 from playground.errors import PlaygroundError
 from playground.sampling import Chain, cfg
 from playground.studies.analysis import Analysis
+from playground.studies.control_views import finite
 from playground.studies.drawing import Drawing
 from playground.studies.proposals import Proposal, prompted
 from playground.studies.text_tools import text_tools
@@ -243,9 +244,3 @@ def curve_json(curve: Curve) -> dict[str, Any]:
         "log_largest_ratio": curve.ratios.log_largest,
     }
 
-
-def finite(value: float) -> float | str | None:
-    """JSON knows no infinity and no NaN."""
-    if math.isnan(value):
-        return None
-    return float(value) if math.isfinite(value) else ("inf" if value > 0 else "-inf")

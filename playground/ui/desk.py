@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from playground.charts import rank_plot, scale_plot, timeline
@@ -24,6 +25,7 @@ from playground.studies.rows import Knobs
 from playground.studies.scale import scale_view
 from playground.studies.strip import Strip
 from playground.ui import asks
+from playground.ui.control_desk import ControlDesk
 from playground.ui.examples import EXAMPLES
 from playground.ui.knobs import OPENING, guidance_json, registry_json
 from playground.ui.presets import orders_json
@@ -217,6 +219,11 @@ class Desk:
             kept = (*kept, forced_step(place, token, rows))
         others = await self.inspector.on_worker(lambda: self.inspector.others(place, knobs.recipe))
         return EncodedPrompt(place.texts, place.prompt_ids, others), seed, kept
+
+    @cached_property
+    def control(self) -> ControlDesk:
+        """The control section's questions."""
+        return ControlDesk(self.settings, self.host, self.inspector)
 
     def forget(self, session: Session) -> None:
         """End a session's work and drop its rows."""

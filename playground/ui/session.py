@@ -16,6 +16,7 @@ from playground.engine import Step
 from playground.errors import PlaygroundError
 from playground.studies.generate import Generation
 from playground.studies.inspect import Place
+from playground.studies.pools import Pools
 
 MAX_PLACES, MAX_GENERATIONS = 64, 8
 MAX_PLACE_TOKENS = 200_000
@@ -36,6 +37,7 @@ class Session:
     num_at_work: int = 0
     places: OrderedDict[str, Place] = field(default_factory=OrderedDict)
     generations: OrderedDict[str, Generation] = field(default_factory=OrderedDict)
+    pools: Pools = field(default_factory=Pools)
 
     @contextmanager
     def at_work(self) -> Iterator[Session]:

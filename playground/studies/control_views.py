@@ -1,0 +1,272 @@
+"""What the page shows of control: gauges, figures, the curve, the list of accepted and rejected texts, as plain data.
+
+Knows nothing about sessions, engines or drawing. Made anew at every drag, from an Analysis alone; no model is asked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict
+
+import numpy as np
+
+from playground.control.arrays import Floats
+from playground.control.bootstrap import Interval, curve_intervals
+from playground.control.curve import Curve
+from playground.control.dual import log_sum_exp
+from playground.control.fit import Fit, fit
+from playground.errors import PlaygroundError
+from playground.studies.analysis import Analysis
+
+MEASURES = ("tvd", "kl", "js")
+NUM_LISTED, NUM_RESAMPLES = 80, 60
+EXPONENT_LIMIT = 12.0
+
+
+class GaugeView(TypedDict):
+    """One feature: what it is on average under the model, what is wanted, what the fit gives."""
+
+    label: str
+    key: str
+    yes_no: bool
+    unit: str
+    low: float
+    high: float
+    base: float
+    base_error: float
+    """Standard error of ``base``; its interval is about twice as wide to both sides."""
+    target: float | None
+    fitted: float | None
+    at_beta: float | None
+    exponent: float | str | None
+    error: float | str | None
+    """Standard error of the exponent."""
+    kind: str
+    """``pointwise`` (a filter) or ``distributional``."""
+    refusal: str
+    """Why this target cannot be met; empty where it can."""
+
+
+class CurveView(TypedDict):
+    """One proposal's line: figures at each β, divergences in nats."""
+
+    label: str
+    acceptance_rate: list[float]
+    divergence: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+    """95 % band of the divergence from resampled rows; empty while something is dragged."""
+    moments: list[list[float]]
+    largest: int
+    """Which point is the largest ratio seen: to its right TVD 0 only says that none larger was seen."""
+
+
+class TextRow(TypedDict):
+    text: str
+    keep: float
+    """min(1, P/(βq))."""
+    u: float
+    accepted: bool
+    values: list[float]
+    p: list[float]
+    """For an enumerated pool: its probability under model, target and what is accepted; else empty."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the page wants to see: targets, or exponents set by hand, and a β."""
+
+    targets: tuple[float, ...] = ()
+    exponents: tuple[float, ...] | None = None
+    log_beta: float | None = None
+    acceptance_rate: float | None = None
+    measure: str = "tvd"
+    bands: bool = False
+    only: str = ""
+    """``accepted`` or ``rejected``: what the list shows; empty: both."""
+
+
+def control_view(analysis: Analysis, ask: Ask, others: Sequence[tuple[str, Analysis]] = ()) -> dict[str, Any]:
+    """Everything the section shows for one pool; ``others``: pools of other proposals, overlaid on the curve."""
+    bare = fit(analysis.values, _weights(analysis), _base(analysis), enumerated=True)
+    view: dict[str, Any] = {
+        "num_rows": len(analysis.pool),
+        "reasons": sorted({reason for reason in analysis.reasons.values()})[:3],
+        "num_left_out": len(analysis.reasons),
+        "reachable": list(analysis.reachable) if not analysis.enumerated else [1.0, 0.0],
+        "enumerated": analysis.enumerated,
+        "refusal": "",
+        "measure": ask.measure,
+    }
+    try:
+        target = _by_hand(analysis, ask.exponents) if ask.exponents is not None else analysis.fit(ask.targets)
+    except PlaygroundError as refusal:
+        return view | {"refusal": str(refusal), "gauges": _gauges(analysis, bare, None, ask, None)}
+    log_ratio = analysis.log_ratio(target)
+    curve = analysis.curve(log_ratio)
+    log_beta = _beta(curve, ask)
+    point = analysis.curve(log_ratio, np.array([log_beta]))
+    lines = [_line("this pool" if others else "", analysis, curve, ask)]
+    for label, other in others:
+        lines.append(_line(label, other, other.curve(other.log_ratio(target)), ask))
+    taken = analysis.accepted(log_ratio, log_beta)
+    return view | {
+        "gauges": _gauges(analysis, bare, target, ask, point.moments(analysis.values)[0]),
+        "fit": _figures(analysis, target),
+        "beta": _point(curve, point, log_beta, ask),
+        "lines": lines,
+        "num_accepted": int(taken.sum()),
+        "rows": _rows(analysis, target, log_ratio, log_beta, taken, ask.only),
+    }
+
+
+def _weights(analysis: Analysis) -> Floats:
+    return analysis.pool.log_base if analysis.enumerated else analysis.pool.log_weights
+
+
+def _base(analysis: Analysis) -> Floats:
+    weights = _weights(analysis)
+    return np.exp(weights - log_sum_exp(weights)) @ analysis.values
+
+
+def _by_hand(analysis: Analysis, exponents: Sequence[float]) -> Fit:
+    """The target of exponents that somebody has set: fitted to the moments that it has, so its figures are known."""
+    if len(exponents) != len(analysis.features):
+        raise PlaygroundError(f"There are {len(analysis.features)} features; give as many exponents.")
+    scores = _weights(analysis) + analysis.values @ np.array(exponents)
+    moments = np.exp(scores - log_sum_exp(scores)) @ analysis.values
+    fitted = fit(analysis.values, _weights(analysis), moments, names=analysis.names, enumerated=analysis.enumerated)
+    return replace(fitted, exponents=np.array(exponents), finite_exponents=np.array(exponents))
+
+
+def _beta(curve: Curve, ask: Ask) -> float:
+    """The β that is asked for, directly or by its acceptance rate; the largest ratio seen where nothing is."""
+    if ask.acceptance_rate is not None:
+        rate = min(ask.acceptance_rate, float(curve.ratios.above[0]))
+        return curve.log_beta_for(rate)
+    return curve.ratios.log_largest if ask.log_beta is None else ask.log_beta
+
+
+def _gauges(
+    analysis: Analysis, bare: Fit, target: Fit | None, ask: Ask, at_beta: Floats | None
+) -> list[GaugeView]:
+    gauges = []
+    for j, one in enumerate(analysis.features):
+        values = analysis.values[:, j]
+        wanted = float(ask.targets[j]) if j < len(ask.targets) else None
+        refusal = "" if target is not None or wanted is None else _refusal(analysis, j, wanted)
+        gauges.append(
+            GaugeView(
+                label=one.label,
+                key=one.key,
+                yes_no=one.yes_no,
+                unit=one.unit,
+                low=0.0 if one.yes_no else float(values.min()),
+                high=1.0 if one.yes_no else float(values.max()),
+                base=float(bare.base_moments[j]),
+                base_error=0.0 if analysis.enumerated else float(bare.base_errors[j]),
+                target=wanted if ask.exponents is None else None,
+                fitted=None if target is None else float(target.moments[j]),
+                at_beta=None if at_beta is None else float(at_beta[j]),
+                exponent=None if target is None else finite(target.exponents[j]),
+                error=None if target is None else finite(target.standard_errors[j]),
+                kind="pointwise" if one.yes_no and wanted in (0.0, 1.0) else "distributional",
+                refusal=refusal,
+            )
+        )
+    return gauges
+
+
+def _refusal(analysis: Analysis, j: int, wanted: float) -> str:
+    """Whether this target is impossible by itself, and why."""
+    try:
+        fit(analysis.values[:, j], _weights(analysis), [wanted], names=[analysis.names[j]])
+    except PlaygroundError as refusal:
+        return str(refusal)
+    return ""
+
+
+def _figures(analysis: Analysis, target: Fit) -> dict[str, Any]:
+    return {
+        "status": target.status,
+        "kl": target.kl,
+        "log_z": target.log_z,
+        "ess": target.ess,
+        "ess_share": target.ess / len(analysis.pool),
+        "largest_share": target.largest_share,
+        "pareto_k": finite(target.pareto_k),
+        "residual": target.residual,
+    }
+
+
+def _point(curve: Curve, point: Curve, log_beta: float, ask: Ask) -> dict[str, Any]:
+    rate = float(point.acceptance_rate[0])
+    return {
+        "log_beta": log_beta,
+        "low": float(curve.log_betas[0]),
+        "high": float(curve.log_betas[-1]),
+        "log_beta_over_z": log_beta - curve.ratios.log_z,
+        "log_largest": curve.ratios.log_largest,
+        "acceptance_rate": rate,
+        "per_accepted": 1 / rate if rate > 0 else None,
+        "tvd": float(point.tvd[0]),
+        "kl": finite(point.kl[0]),
+        "js": float(point.js[0]),
+        "tvd_bound": float(point.tvd_bound[0]),
+        "kl_from_proposal": float(point.kl_from_proposal[0]),
+        "divergence": finite(getattr(point, ask.measure)[0]),
+    }
+
+
+def _line(label: str, analysis: Analysis, curve: Curve, ask: Ask) -> CurveView:
+    def figure(one: Curve) -> Floats:
+        values: Floats = getattr(one, ask.measure)
+        return values
+
+    band = Interval(np.zeros(0), np.zeros(0), 0, 0)
+    if ask.bands and not analysis.enumerated and ask.measure != "js":  # JS has no prefix sums: too slow sixty times
+        band = curve_intervals(curve, figure, num_resamples=NUM_RESAMPLES)
+    return CurveView(
+        label=label,
+        acceptance_rate=curve.acceptance_rate.tolist(),
+        divergence=[_number(value) for value in figure(curve)],
+        low=[_number(value) for value in band.low],
+        high=[_number(value) for value in band.high],
+        moments=curve.moments(analysis.values).T.tolist(),
+        largest=int(np.searchsorted(curve.log_betas, curve.ratios.log_largest)),
+    )
+
+
+def _rows(
+    analysis: Analysis, target: Fit, log_ratio: Floats, log_beta: float, taken: Any, only: str
+) -> list[TextRow]:
+    keep = np.exp(np.minimum(0.0, log_ratio - log_beta)) if log_beta > -np.inf else (log_ratio > -np.inf) * 1.0
+    wanted = np.flatnonzero(taken if only == "accepted" else ~taken if only == "rejected" else taken | ~taken)
+    chances: list[list[float]] = [[] for _ in keep]
+    if analysis.enumerated:
+        base = np.exp(analysis.pool.log_base)
+        chances = np.stack([base, target.probabilities, base * keep / (base @ keep)], axis=1).tolist()
+    return [
+        TextRow(
+            text=analysis.pool.texts[row].text,
+            keep=float(keep[row]),
+            u=float(analysis.pool.uniforms[row]),
+            accepted=bool(taken[row]),
+            values=analysis.values[row].tolist(),
+            p=chances[row],
+        )
+        for row in wanted[:NUM_LISTED]
+    ]
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def finite(value: float) -> float | str | None:
+    """JSON knows no infinity and no NaN."""
+    if math.isnan(value):
+        return None
+    return float(value) if math.isfinite(value) else ("inf" if value > 0 else "-inf")

@@ -1,0 +1,123 @@
+"""The pools of one tab: being drawn, drawn, added to, cancelled; bounded, so that nobody fills the server with texts.
+
+Knows nothing about HTTP or targets. Reading a stream needs an event loop; a pool that fails keeps what it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from playground.control.evaluation import Evaluator
+from playground.control.features import Feature
+from playground.control.pool import Pool
+from playground.engine import Engine
+from playground.errors import PlaygroundError
+from playground.studies.analysis import Analysis
+from playground.studies.bigrams import toy
+from playground.studies.drawing import Drawing
+from playground.studies.proposals import Proposal
+
+MAX_POOLS, MAX_TEXTS = 6, 5_000
+TOY = "toy"
+
+
+@dataclass
+class PoolRecord:
+    """One pool: what it is drawn from, the finished part, and the drawing that goes on."""
+
+    id: str
+    label: str
+    proposal: Proposal
+    seed: int
+    kept: Pool = field(default_factory=Pool)
+    """From drawings that have ended."""
+    num_asked: int = 0
+    """Texts ever asked for: the number of the next one, so that no dart is thrown twice."""
+    drawing: Drawing | None = None
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def pool(self) -> Pool:
+        return self.kept if self.drawing is None else self.kept.with_rows(self.drawing.pool)
+
+    @property
+    def running(self) -> bool:
+        return self.drawing is not None and self.drawing.stream.done is None
+
+    def view(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "label": self.label,
+            "prompt": self.proposal.context,
+            "num_texts": len(self.pool),
+            "running": self.running,
+            "progress": None if self.drawing is None else self.drawing.progress(),
+        }
+
+
+@dataclass
+class Pools:
+    """All pools of a tab, newest last, and what features made of their texts."""
+
+    records: OrderedDict[str, PoolRecord] = field(default_factory=OrderedDict)
+    _evaluator: Evaluator = field(default_factory=Evaluator)
+
+    def draw(
+        self, engine: Engine, proposal: Proposal, label: str, num_texts: int, seed: int, session: str
+    ) -> PoolRecord:
+        """Start a new pool; the oldest makes room."""
+        record = PoolRecord(secrets.token_hex(8), label, proposal, seed)
+        self._start(engine, record, num_texts, session)
+        self.records[record.id] = record
+        while len(self.records) > MAX_POOLS:
+            self.drop(next(iter(self.records)))
+        return record
+
+    def add(self, engine: Engine, pool_id: str, num_texts: int, session: str) -> PoolRecord:
+        """Draw more of the same into a pool; nothing that is there is drawn or scored again."""
+        record = self.get(pool_id)
+        if record.running:
+            raise PlaygroundError("This pool is still being drawn; wait for it, or cancel it first.")
+        self._start(engine, record, num_texts, session)
+        return record
+
+    def get(self, pool_id: str) -> PoolRecord:
+        """One of this tab's pools; PlaygroundError (404) for anybody else's."""
+        if pool_id not in self.records:
+            raise PlaygroundError("This pool is not known here (any more); draw it again.", status=404)
+        return self.records[pool_id]
+
+    def cancel(self, pool_id: str) -> PoolRecord:
+        """End the drawing; the texts that are finished stay."""
+        record = self.get(pool_id)
+        if record.drawing is not None:
+            record.drawing.stream.cancel()
+        return record
+
+    def drop(self, pool_id: str) -> None:
+        """Forget a pool, drawn or not."""
+        record = self.cancel(pool_id)
+        if record.task is not None:
+            record.task.cancel()
+        del self.records[pool_id]
+
+    def texts(self, pool_id: str) -> Pool:
+        """A pool as it stands (on the event loop, which also reads the stream); the toy's is empty here."""
+        return Pool() if pool_id == TOY else self.get(pool_id).pool
+
+    def analysis(self, pool_id: str, pool: Pool, features: Sequence[Feature]) -> Analysis:
+        """A pool through features (on the one worker that does such work); the toy has its own."""
+        return toy() if pool_id == TOY else Analysis.of(pool, features, self._evaluator)
+
+    def _start(self, engine: Engine, record: PoolRecord, num_texts: int, session: str) -> None:
+        if len(record.pool) + num_texts > MAX_TEXTS:
+            raise PlaygroundError(f"A pool of this page holds at most {MAX_TEXTS:,} texts; scripts may draw more.")
+        drawing = Drawing.start(engine, record.proposal, num_texts, record.seed, record.num_asked, session)
+        record.kept, record.drawing = record.pool, drawing
+        record.num_asked += num_texts
+        record.task = asyncio.get_running_loop().create_task(drawing.read())

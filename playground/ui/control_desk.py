@@ -1,0 +1,227 @@
+"""The control section's part of the desk: draw pools, and answer every drag about them without asking a model.
+
+Knows nothing about HTTP or components: checked JSON in, plain data out, PlaygroundError where it cannot be done.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from playground.charts import control_curve
+from playground.control.features import COMBINATIONS, KINDS, Feature, features
+from playground.control.kinds import Kind
+from playground.control.texts import Tools
+from playground.engine import EngineHost
+from playground.errors import PlaygroundError
+from playground.sampling import Recipe
+from playground.settings import Settings
+from playground.studies import bigrams, prompts
+from playground.studies.analysis import Analysis
+from playground.studies.control import curve_json, fit_json
+from playground.studies.control_views import EXPONENT_LIMIT, MEASURES, Ask, control_view
+from playground.studies.inspect import Inspector
+from playground.studies.pools import MAX_POOLS, MAX_TEXTS, TOY
+from playground.studies.prompts import Prompt
+from playground.studies.proposals import Proposal, prompted
+from playground.studies.text_tools import text_tools
+from playground.ui import asks
+from playground.ui.session import Session
+
+MAX_TOKENS = 128
+PROPOSALS = ("model", "page", "prompt")
+"""The model itself; the model under the page's chain and guidance; the model after another prompt."""
+NEEDS_MODEL = frozenset({"classifier"})
+"""Kinds that the page cannot offer: anybody could make the server fetch and run any model."""
+
+
+@dataclass
+class ControlDesk:
+    """One for the whole server."""
+
+    settings: Settings
+    host: EngineHost
+    inspector: Inspector
+
+    def questions(self) -> dict[str, Callable[[Session, Any], Awaitable[dict[str, Any]]]]:
+        """Route -> what answers it."""
+        return {
+            "start": self.start,
+            "draw": self.draw,
+            "pools": self.pools,
+            "cancel": self.cancel,
+            "drop": self.drop,
+            "view": self.view,
+            "export": self.export,
+        }
+
+    async def start(self, session: Session, body: Any) -> dict[str, Any]:
+        """What the section needs to draw itself: kinds of features, limits, the pools that are there."""
+        return {
+            "kinds": [_kind_json(kind) for kind in KINDS.values() if kind.name not in NEEDS_MODEL],
+            "combinations": list(COMBINATIONS),
+            "max_texts": MAX_TEXTS,
+            "max_tokens": min(MAX_TOKENS, self.settings.max_tokens),
+            "max_pools": MAX_POOLS,
+            "toy": {"targets": list(bigrams.TARGETS)},
+            **self._pools(session),
+        }
+
+    async def draw(self, session: Session, body: Any) -> dict[str, Any]:
+        """Start a pool (or, with ``pool``, add to one) and answer at once; ``pools`` says how far it is."""
+        body, engine = asks.mapping(body), self.host.engine
+        num_texts = asks.whole(body, "num_texts", 256, 1, MAX_TEXTS)
+        if body.get("pool") is not None:
+            record = session.pools.add(engine, asks.text(body, "pool"), num_texts, session.token)
+        else:
+            proposal, label = await self._proposal(body)
+            record = session.pools.draw(engine, proposal, label, num_texts, asks.seed(body), session.token)
+        return {"pool": record.id, **self._pools(session)}
+
+    async def pools(self, session: Session, body: Any) -> dict[str, Any]:
+        """How far every pool of the tab is."""
+        return self._pools(session)
+
+    async def cancel(self, session: Session, body: Any) -> dict[str, Any]:
+        """End a drawing; the finished texts stay."""
+        session.pools.cancel(asks.text(asks.mapping(body), "pool"))
+        return self._pools(session)
+
+    async def drop(self, session: Session, body: Any) -> dict[str, Any]:
+        """Forget a pool."""
+        session.pools.drop(asks.text(asks.mapping(body), "pool"))
+        return self._pools(session)
+
+    async def view(self, session: Session, body: Any) -> dict[str, Any]:
+        """Gauges, curve and list for a pool, features, targets (or exponents) and β: milliseconds, no model."""
+        body = asks.mapping(body)
+        pool_id, pools = asks.text(body, "pool"), session.pools
+        texts = pools.texts(pool_id)
+        others = [(one, pools.get(one).label, pools.texts(one)) for one in _ids(body) if pool_id != TOY]
+
+        def made() -> dict[str, Any]:
+            asked = self._features(pool_id, body)
+            analysis = pools.analysis(pool_id, texts, asked)
+            overlaid = [(label, pools.analysis(one, pool, asked)) for one, label, pool in others if len(pool)]
+            view = control_view(analysis, _ask(body, len(analysis.features)), overlaid)
+            if "lines" in view:
+                view["figure"] = control_curve.figure(view)
+            return {"pool": pool_id, **view}
+
+        return await self.inspector.on_worker(made)
+
+    async def export(self, session: Session, body: Any) -> dict[str, Any]:
+        """Everything about a pool and its target, for another program: pool, features, exponents, curve, seed."""
+        body = asks.mapping(body)
+        pool_id, pools = asks.text(body, "pool"), session.pools
+        texts = pools.texts(pool_id)
+
+        def made() -> dict[str, Any]:
+            analysis: Analysis = pools.analysis(pool_id, texts, self._features(pool_id, body))
+            ask = _ask(body, len(analysis.features))
+            fitted = analysis.fit(ask.targets)
+            log_ratio = analysis.log_ratio(fitted)
+            record = None if pool_id == TOY else session.pools.get(pool_id)
+            return {
+                "model": TOY if record is None else self.host.engine.model.name,
+                "seed": 0 if record is None else record.seed,
+                "proposal": "everything there is" if record is None else record.label,
+                "features": [one.to_json() for one in analysis.features],
+                "fit": fit_json(fitted),
+                "curve": curve_json(analysis.curve(log_ratio)),
+                "log_beta": ask.log_beta,
+                "pool": analysis.pool.to_json(),
+            }
+
+        return await self.inspector.on_worker(made)
+
+    def _pools(self, session: Session) -> dict[str, Any]:
+        return {"pools": [record.view() for record in session.pools.records.values()]}
+
+    def _features(self, pool_id: str, body: Mapping[str, Any]) -> tuple[Feature, ...]:
+        """The toy has its own features; strangers choose no models to fetch."""
+        if pool_id == TOY:
+            return ()
+        given = body.get("features")
+        made = features(given, TOOLS)
+        if any(f'"{name}"' in one.key for one in made for name in NEEDS_MODEL):
+            raise PlaygroundError("Classifiers are for scripts (pg.Study): here strangers could choose any model.")
+        return made
+
+    async def _proposal(self, body: Mapping[str, Any]) -> tuple[Proposal, str]:
+        engine, kind = self.host.engine, asks.text(body, "proposal") or "model"
+        if kind not in PROPOSALS:
+            raise PlaygroundError(f"proposal is one of {', '.join(PROPOSALS)}.")
+        limit = self.settings.max_prompt_chars
+        prompt, knobs = asks.prompt(body, limit), asks.knobs(body)
+        max_tokens = asks.whole(body, "max_tokens", 16, 1, min(MAX_TOKENS, self.settings.max_tokens))
+        models = engine.fleet.models
+        encoded = await self.inspector.on_worker(lambda: prompts.encode(prompt, models, knobs.recipe))
+        if kind == "model":
+            return Proposal(prompt.text, encoded.prompt_ids, max_tokens), "the model"
+        if kind == "page":
+            others = tuple(other.branch for other in encoded.others)
+            chain, guidance = knobs.strip.chain, knobs.recipe.guidance
+            proposal = Proposal(prompt.text, encoded.prompt_ids, max_tokens, chain, guidance, others)
+            return proposal, _chain_label(chain.to_json(), knobs.recipe)
+        other = Prompt(asks.text(body, "asked"), "", prompt.chat, prompt.system).validated(limit)
+        asked = await self.inspector.on_worker(lambda: prompts.encode(other, models))
+        label = f"prompted: {other.text[:40]}"
+        return prompted(prompt.text, encoded.prompt_ids, asked.prompt_ids, max_tokens), label
+
+
+TOOLS: Tools = text_tools()
+
+
+def _ask(body: Mapping[str, Any], num_features: int) -> Ask:
+    measure, only = asks.text(body, "measure") or "tvd", asks.text(body, "only")
+    if measure not in MEASURES or only not in ("", "accepted", "rejected"):
+        raise PlaygroundError(f"measure is one of {', '.join(MEASURES)}; only is accepted, rejected or empty.")
+    targets = _numbers(body, "targets", num_features, 1e9)
+    exponents = _numbers(body, "exponents", num_features, EXPONENT_LIMIT * 1e6) if body.get("exponents") else None
+    rate = asks.number(body, "acceptance_rate", 0.1, 1e-9, 1.0) if body.get("acceptance_rate") is not None else None
+    log_beta = asks.number(body, "log_beta", 0.0, -1e4, 1e4) if body.get("log_beta") is not None else None
+    return Ask(tuple(targets or ()), None if exponents is None else tuple(exponents), log_beta, rate, measure,
+               asks.flag(body, "bands"), only)
+
+
+def _numbers(body: Mapping[str, Any], name: str, count: int, limit: float) -> list[float]:
+    given = body.get(name)
+    if not isinstance(given, list) or len(given) != count:
+        raise PlaygroundError(f"{name} must be a list of {count} numbers, one for each feature.")
+    for value in given:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise PlaygroundError(f"{name} must hold numbers alone.")
+        if abs(value) > limit:
+            raise PlaygroundError(f"{name} must stay within ±{limit:g}.")
+    return [float(value) for value in given]
+
+
+def _ids(body: Mapping[str, Any]) -> list[str]:
+    given = body.get("others") or []
+    if not isinstance(given, list) or len(given) > MAX_POOLS or not all(isinstance(one, str) for one in given):
+        raise PlaygroundError("others must be a list of pools.")
+    return given
+
+
+def _chain_label(chain: list[dict[str, Any]], recipe: Recipe) -> str:
+    names = [stage["sampler"] for stage in chain]
+    if not recipe.guidance.is_off:
+        names.insert(0, f"guidance {recipe.scale:g}")
+    return " → ".join(names) or "the model"
+
+
+def _kind_json(kind: Kind) -> dict[str, Any]:
+    return {
+        "name": kind.name,
+        "title": kind.title,
+        "help": kind.help,
+        "yes_no": kind.yes_no,
+        "fields": [
+            {"name": one.name, "kind": one.kind, "help": one.help, "default": one.default, "low": one.low,
+             "high": one.high}
+            for one in kind.fields
+        ],
+    }

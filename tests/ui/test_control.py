@@ -1,0 +1,218 @@
+"""The control section's desk on the toy: pools that are drawn, watched, cancelled; views that cost no model call."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+
+import orjson
+import pytest
+
+from playground.errors import PlaygroundError
+from playground.ui.desk import Desk
+from playground.ui.session import Session
+
+DRAW = {"prompt": "The dragon", "num_texts": 200, "max_tokens": 12, "seed": 7}
+MOON = {"features": ["moon", {"feature": "num_tokens"}], "targets": [0.5, 9.0]}
+
+
+@pytest.fixture
+def tab(desk: Desk) -> Session:
+    return desk.sessions.create()
+
+
+def run(work: Any) -> Any:
+    return asyncio.run(asyncio.wait_for(work, 60))
+
+
+async def drawn(desk: Desk, tab: Session, **changes: Any) -> str:
+    """A pool, waited for as the page does: by asking."""
+    answer = await desk.control.draw(tab, DRAW | changes)
+    while any(one["running"] for one in (await desk.control.pools(tab, {}))["pools"]):
+        await asyncio.sleep(0.02)
+    return str(answer["pool"])
+
+
+def test_start_tells_the_page_everything(desk, tab):
+    start = run(desk.control.start(tab, {}))
+    names = {kind["name"] for kind in start["kinds"]}
+    assert {"contains", "regex", "first_of", "num_tokens"} <= names and "classifier" not in names
+    assert start["pools"] == [] and orjson.loads(orjson.dumps(start)) == start
+
+
+def test_draw_watch_view_and_export(desk, tab):
+    async def main() -> None:
+        pool = await drawn(desk, tab)
+        (shown,) = (await desk.control.pools(tab, {}))["pools"]
+        assert shown["num_texts"] == 200 and shown["progress"]["num_done"] == 200 and shown["label"] == "the model"
+        view = await desk.control.view(tab, {"pool": pool, **MOON, "bands": True})
+        orjson.dumps(view)
+        moon, length = view["gauges"]
+        assert moon["fitted"] == pytest.approx(0.5) and length["fitted"] == pytest.approx(9.0)
+        assert moon["yes_no"] and moon["kind"] == "distributional" and 0 < moon["base"] < 0.5
+        assert view["beta"]["tvd"] == pytest.approx(0, abs=1e-9)
+        assert view["beta"]["log_beta"] == view["beta"]["log_largest"]
+        assert len(view["lines"][0]["low"]) == len(view["lines"][0]["divergence"])
+        assert all(row["accepted"] == (row["u"] < row["keep"]) for row in view["rows"])
+        looser = await desk.control.view(tab, {"pool": pool, **MOON, "acceptance_rate": 0.5, "only": "rejected"})
+        assert looser["beta"]["acceptance_rate"] == pytest.approx(0.5)
+        assert looser["num_accepted"] > view["num_accepted"] and not any(row["accepted"] for row in looser["rows"])
+        export = await desk.control.export(tab, {"pool": pool, **MOON})
+        assert len(export["pool"]["texts"]) == 200 and export["seed"] == 7
+        assert export["fit"]["moments"][0] == pytest.approx(0.5)
+        orjson.dumps(export)
+
+    run(main())
+
+
+def test_views_never_ask_the_model(desk, tab, monkeypatch):
+    async def main() -> None:
+        pool = await drawn(desk, tab, num_texts=50)
+        monkeypatch.setattr(type(desk.host.engine), "submit", lambda *_: pytest.fail("the model was asked"))
+        for change in ({"log_beta": 1.0}, {"targets": [0.6, 8.0]}, {"exponents": [1.0, 0.1]}, {"measure": "js"}):
+            await desk.control.view(tab, {"pool": pool, **MOON, **change})
+
+    run(main())
+
+
+def test_exponents_by_hand_give_their_moments(desk, tab):
+    async def main() -> None:
+        pool = await drawn(desk, tab)
+        fitted = await desk.control.view(tab, {"pool": pool, **MOON})
+        exponents = [gauge["exponent"] for gauge in fitted["gauges"]]
+        by_hand = await desk.control.view(tab, {"pool": pool, **MOON, "exponents": exponents})
+        assert [gauge["fitted"] for gauge in by_hand["gauges"]] == pytest.approx([0.5, 9.0])
+        nothing = await desk.control.view(tab, {"pool": pool, **MOON, "exponents": [0.0, 0.0]})
+        assert nothing["fit"]["kl"] == pytest.approx(0, abs=1e-9)
+        assert nothing["gauges"][0]["fitted"] == pytest.approx(nothing["gauges"][0]["base"])
+
+    run(main())
+
+
+def test_what_cannot_be_met_is_said_at_its_gauge(desk, tab):
+    async def main() -> None:
+        pool = await drawn(desk, tab)
+        ask = {"pool": pool, "features": ["moon", "zebra"], "targets": [0.5, 0.5]}
+        view = await desk.control.view(tab, ask)
+        assert "zebra” was never so in 200 rows" in view["refusal"] and "lines" not in view
+        assert view["gauges"][0]["refusal"] == "" and "667 rows" in view["gauges"][1]["refusal"]
+        pointwise = await desk.control.view(tab, {"pool": pool, "features": ["moon"], "targets": [1.0]})
+        assert pointwise["gauges"][0]["kind"] == "pointwise" and pointwise["gauges"][0]["exponent"] == "inf"
+        assert pointwise["beta"]["acceptance_rate"] == pytest.approx(pointwise["gauges"][0]["base"])
+
+    run(main())
+
+
+def test_proposals_are_overlaid_and_their_floor_is_told(desk, tab):
+    async def main() -> None:
+        model = await drawn(desk, tab)
+        page = await drawn(desk, tab, proposal="page", chain=[{"sampler": "top_k", "top_k": 3}], scale=1.5)
+        other = await drawn(desk, tab, proposal="prompt", asked="The moon and the moon", num_texts=100)
+        view = await desk.control.view(tab, {"pool": model, **MOON, "targets": [0.3, 9.0], "others": [page, other]})
+        labels = [line["label"] for line in view["lines"]]
+        assert labels[1:] == ["guidance 1.5 → top_k", "prompted: The moon and the moon"]
+        assert view["reachable"] == [1.0, 0.0]
+        cut = await desk.control.view(tab, {"pool": page, **MOON, "targets": [0.3, 9.0]})
+        assert 0 < cut["reachable"][0] < 1
+        assert orjson.dumps(view["figure"])
+
+    run(main())
+
+
+def test_adding_cancelling_and_dropping(desk, tab):
+    async def main() -> None:
+        pool = await drawn(desk, tab, num_texts=20)
+        await drawn(desk, tab, num_texts=10, pool=pool)
+        (shown,) = (await desk.control.pools(tab, {}))["pools"]
+        assert shown["num_texts"] == 30
+        long = (await desk.control.draw(tab, DRAW | {"num_texts": 5000, "max_tokens": 64}))["pool"]
+        with pytest.raises(PlaygroundError, match="still being drawn"):
+            await desk.control.draw(tab, {"pool": long, "num_texts": 10})
+        await asyncio.sleep(0.2)
+        await desk.control.cancel(tab, {"pool": long})
+        await asyncio.sleep(0.05)
+        stopped = next(one for one in (await desk.control.pools(tab, {}))["pools"] if one["id"] == long)
+        assert not stopped["running"] and stopped["progress"]["cancelled"] and stopped["num_texts"] < 5000
+        assert [one["id"] for one in (await desk.control.drop(tab, {"pool": long}))["pools"]] == [pool]
+        for number in range(7):
+            await drawn(desk, tab, num_texts=2, seed=number)
+        assert len(tab.pools.records) == 6 and pool not in tab.pools.records
+
+    run(main())
+
+
+def test_another_tab_has_other_pools(desk, tab):
+    async def main() -> None:
+        pool = await drawn(desk, tab, num_texts=5)
+        with pytest.raises(PlaygroundError, match="not known here"):
+            await desk.control.view(desk.sessions.create(), {"pool": pool, **MOON})
+
+    run(main())
+
+
+def test_leaving_ends_the_drawing(desk, tab):
+    async def main() -> None:
+        await desk.control.draw(tab, DRAW | {"num_texts": 5000, "max_tokens": 64})
+        await asyncio.sleep(0.1)
+        desk.forget(tab)
+        await asyncio.sleep(0.1)
+        assert not any(one["running"] for one in (await desk.control.pools(tab, {}))["pools"])
+
+    run(main())
+
+
+def test_the_toy_is_exact(desk, tab):
+    view = run(desk.control.view(tab, {"pool": "toy", "targets": [0.6, 2.2], "log_beta": math.log(1.5)}))
+    assert [gauge["exponent"] for gauge in view["gauges"]] == pytest.approx([0.32594705849557387, 0.24759103455399462])
+    assert view["beta"]["acceptance_rate"] == pytest.approx(0.9403789826479322)
+    assert view["beta"]["tvd"] == pytest.approx(0.10983186703212833) and view["enumerated"]
+    assert len(view["rows"]) == 15 and sum(row["p"][2] for row in view["rows"]) == pytest.approx(1)
+    assert view["gauges"][0]["at_beta"] == pytest.approx(0.5104325052527326)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"features": []}, "must be a list"),
+        ({"features": "zzz", "targets": []}, "list of 1 numbers"),
+        ({"targets": [0.5]}, "list of 2 numbers"),
+        ({"targets": [0.5, "x"]}, "numbers alone"),
+        ({"targets": [0.5, True]}, "numbers alone"),
+        ({"measure": "chi2"}, "measure is one of"),
+        ({"only": "some"}, "measure is one of"),
+        ({"log_beta": "x"}, "log_beta must be"),
+        ({"acceptance_rate": 2}, "acceptance_rate must be"),
+        ({"exponents": [1]}, "list of 2 numbers"),
+        ({"others": "all"}, "list of pools"),
+        ({"others": ["nobody"]}, "not known here"),
+        ({"pool": "nobody"}, "not known here"),
+        ({"pool": 5}, "must be a text"),
+        ({"features": [{"feature": "classifier", "model": "a/b", "label": "c"}], "targets": [0.5]}, "scoring function"),
+        ({"features": [{"feature": "regex", "pattern": "(" * 50}], "targets": [0.5]}, "cannot be read"),
+    ],
+)
+def test_strangers_are_told_what_is_wrong(desk, tab, change, reason):
+    async def main() -> None:
+        pool = await drawn(desk, tab, num_texts=5)
+        with pytest.raises(PlaygroundError, match=reason):
+            await desk.control.view(tab, {"pool": pool, **MOON, **change})
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"num_texts": 0}, "num_texts"),
+        ({"num_texts": 5001}, "num_texts"),
+        ({"max_tokens": 500}, "max_tokens"),
+        ({"proposal": "magic"}, "proposal is one of"),
+        ({"proposal": "prompt"}, "prompt is empty"),
+        ({"prompt": ""}, "prompt is empty"),
+        ({"pool": "nobody"}, "not known here"),
+    ],
+)
+def test_strangers_cannot_draw_just_anything(desk, tab, change, reason):
+    with pytest.raises(PlaygroundError, match=reason):
+        run(desk.control.draw(tab, DRAW | change))
