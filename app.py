@@ -16,6 +16,7 @@ def main() -> None:
     from playground.engine import Engine, EngineHost, one_thread_worker, warm_up
     from playground.engine.host import Progress
     from playground.models import load_model
+    from playground.models.progress import part
     from playground.serve.launch import launch
     from playground.studies import first_view
     from playground.studies.inspect import Inspector
@@ -23,16 +24,21 @@ def main() -> None:
     from playground.ui.session import Sessions
 
     def make(progress: Progress) -> Engine:
-        model = load_model(
-            settings.model,
-            backend=settings.backend,
-            device=settings.device,
-            dtype=settings.dtype,
-            cache_dir=settings.cache_path,
-            progress=progress,
-        )
+        names = [name for name in (settings.model, settings.second_model, settings.third_model) if name]
+        models = [
+            load_model(
+                name,
+                backend=settings.backend,
+                device=settings.device,
+                dtype=settings.dtype,
+                cache_dir=settings.cache_path,
+                progress=part(progress, number / len(names), (number + 1) / len(names)),
+            )
+            for number, name in enumerate(names)
+        ]
         engine = Engine(
-            model,
+            models[0],
+            others=models[1:],
             num_threads=settings.num_threads or None,
             max_lanes=settings.max_lanes,
             kv_budget_mb=settings.kv_budget_mb,

@@ -32,7 +32,7 @@ class Settings:
     second_model: str = setting(
         "", "another model of the same vocabulary, as a branch of guidance: contrastive decoding"
     )
-    third_model: str = setting("", "and a third one: proxy tuning takes the small tuned and the small untuned model")
+    third_model: str = setting("", "and a third one: proxy tuning takes a small tuned and a small untuned model")
     backend: str = setting(
         "transformers",
         "what runs the model; toy is a tiny deterministic one for tests and demos",
@@ -120,7 +120,8 @@ def prepare_process(settings: Settings, environment: Any = None) -> None:
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     environment.setdefault("TOKENIZERS_PARALLELISM", "false")
     environment["NO_PROXY"] = ",".join(filter(None, [environment.get("NO_PROXY"), "localhost,127.0.0.1"]))
-    if settings.offline or settings.model == "default" or settings.backend == "toy":
+    names = {settings.model, settings.second_model, settings.third_model}
+    if settings.offline or names <= {"default", ""} or settings.backend == "toy":
         environment["HF_HUB_OFFLINE"] = "1"  # the default model needs no hub
 
 

@@ -14,8 +14,9 @@ from playground.errors import PlaygroundError
 from playground.models.backend import Model
 from playground.models.catalogue import Source, find
 from playground.models.gguf_files import available_memory_bytes, refuse_if_too_large, summarise
+from playground.models.memory import refuse_if_no_room
 from playground.models.progress import Progress, console_bar, part, quiet_transformers
-from playground.models.toy import load_toy
+from playground.models.toy import TOY_SMALL, load_toy
 
 BACKENDS = ("transformers", "toy")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -41,7 +42,7 @@ def load_model(
     if backend not in BACKENDS or dtype not in DTYPES:
         raise PlaygroundError(f"backend is one of {', '.join(BACKENDS)}; dtype one of {', '.join(DTYPES)}.")
     if backend == "toy":
-        return load_toy()
+        return load_toy(is_small=name == TOY_SMALL)
     report = progress or console_bar
     source = find(name, cache_dir, part(report, 0.0, 0.9))
     return _load(source, device, dtype, part(report, 0.9, 1.0))
@@ -54,6 +55,8 @@ def _load(source: Source, device: str, dtype: str, progress: Progress) -> Model:
 
     chosen_device, chosen_dtype = _placement(device, dtype)
     precision = _precision(source, chosen_dtype)
+    if not source.is_hub and source.gguf_file is None:
+        refuse_if_no_room(source.title, Path(source.location), chosen_dtype, chosen_device)
     progress(0.0, f"Loading {source.title}")
     # A download from the hub keeps its own bar: it may take minutes, and only the hub knows how far it is.
     with _explained(source), nullcontext() if source.is_hub else quiet_transformers():

@@ -17,6 +17,8 @@ from playground.models.checks import check_chunks, check_layers, fork_length, ut
 from playground.models.labels import visible
 from playground.models.toy_text import TOY_TEXT
 
+TOY_SMALL = "toy-small"
+"""The name of the weaker toy."""
 NUM_BYTES = 256
 END = NUM_BYTES
 """The id of the only special token, ``<|end|>``; ids below it are the 256 bytes, ids above it words."""
@@ -96,12 +98,15 @@ class ToyBackend:
     The noise makes every prefix its own, so that a lane with a wrong history shows in a test.
     """
 
-    def __init__(self, max_context: int = 2048) -> None:
+    def __init__(self, max_context: int = 2048, is_small: bool = False) -> None:
+        """``is_small``: it looks only one token back, as a weaker model of the same vocabulary."""
         self.vocabulary: Vocabulary = ToyVocabulary()
         self.max_context = max_context
         self.num_layers, self.ties_embeddings = NUM_LAYERS, False
         self._after_one, self._after_two = self._statistics()
         generator = torch.Generator().manual_seed(0)
+        if is_small:
+            self._after_two = torch.zeros_like(self._after_two)
         self._noise = 0.3 * torch.randn(NUM_HISTORIES, self.vocabulary.size, generator=generator)
         self._lanes: dict[int, _Lane] = {}
 
@@ -179,8 +184,9 @@ class ToyChat:
         return token_ids + self._vocabulary.encode("assistant:")
 
 
-def load_toy() -> Model:
-    """The toy as a Model; its page says so."""
-    backend = ToyBackend()
+def load_toy(is_small: bool = False) -> Model:
+    """The toy as a Model; its page says so. ``is_small``: the weaker one, for guidance across two models."""
+    backend = ToyBackend(is_small=is_small)
     note = "a toy: word statistics of a few sentences, not a language model"
-    return Model("toy", backend, note, kv_bytes_per_token=16, chat=ToyChat(backend.vocabulary))
+    name = TOY_SMALL if is_small else "toy"
+    return Model(name, backend, note, kv_bytes_per_token=16, chat=ToyChat(backend.vocabulary))

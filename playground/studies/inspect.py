@@ -121,7 +121,7 @@ class Inspector:
         for other in others:
             if self._row(place.key_of(other)) is None:
                 text = other.branch.token_ids + place.generated
-                spans.append(Span(text, len(text) - 1, (place.key_of(other),), other.branch.model))
+                spans.append(Span(text, len(text) - 1, (place.key_of(other),), other.branch.model, other.branch.layers))
         if spans:
             await run(self.host.engine, Reading(tuple(spans), session=session))
 
