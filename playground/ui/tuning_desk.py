@@ -164,7 +164,7 @@ class TuningDesk:
 
     async def _goal(self, run: Run, asked: Asked, engine: Engine, token: str) -> Goal:
         """The pool through the engine, at bulk priority; then features, fit and goal on the worker."""
-        encoded = await self.runs.on_worker(lambda: prompts.encode(asked.prompt, engine.model))
+        encoded = await self.runs.on_worker(lambda: prompts.encode(asked.prompt, engine.fleet.models))
         proposal = Proposal(asked.prompt.text, encoded.prompt_ids, asked.max_tokens)
         drawing = Drawing.start(engine, proposal, asked.num_texts, asked.seed, session=token)
         try:
