@@ -27,6 +27,7 @@ from playground.models import Model
 from playground.models.adapters import AdapterShelf, Shape
 from playground.models.tuner import Tuner
 from playground.sampling import Chain
+from playground.sampling.search import Search
 from playground.studies.analysis import Analysis
 from playground.studies.giving_way import Worker, in_pieces, serving
 from playground.studies.goal import Floats, Goal, Ids
@@ -106,10 +107,16 @@ class TuningRuns:
 
     def of(self, session: str) -> Run:
         """The session's run; PlaygroundError (404) where it has none."""
-        run = self._runs.get(session)
+        run = self.find(session)
         if run is None:
             raise PlaygroundError("Nothing is being tuned here (any more); start a run.", status=404)
-        run.asked_s = time.monotonic()
+        return run
+
+    def find(self, session: str) -> Run | None:
+        """The session's run, if it has one; asking keeps it alive."""
+        run = self._runs.get(session)
+        if run is not None:
+            run.asked_s = time.monotonic()
         return run
 
     def start(
@@ -163,10 +170,12 @@ class TuningRuns:
         run.saved = await self.on_worker(lambda: tuning.save(self.shelf, run.about))
         return run.saved
 
-    async def write(self, session: str, chain: Chain, num_texts: int, seed: int) -> WrittenView:
+    async def write(
+        self, session: str, chain: Chain, num_texts: int, seed: int, search: Search | None = None
+    ) -> WrittenView:
         """Texts by the session's adapter as it stands, between two pieces of its training."""
         tuning = _trained(self.of(session))
-        return await self.on_worker(lambda: written(tuning, chain, num_texts, seed))
+        return await self.on_worker(lambda: written(tuning, chain, num_texts, seed, search))
 
     async def on_worker(self, work: Callable[[], T]) -> T:
         """Between two pieces of whatever trains."""

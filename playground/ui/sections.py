@@ -47,6 +47,7 @@ SECTIONS = (
     Section("engines", "Engines"),
     Section("take-away", "Take away"),
     Section("control", "Control", ("prompts", "toolbar", "strip")),
+    Section("tuning", "Tuning", ("prompts", "toolbar", "strip")),
 )
 
 

@@ -16,6 +16,7 @@ from playground.control.features import Feature, features
 from playground.control.losses import LOSSES
 from playground.engine import Engine, EngineHost, one_thread_worker
 from playground.errors import PlaygroundError
+from playground.sampling.search import search_from_json
 from playground.settings import Settings
 from playground.studies import prompts
 from playground.studies.analysis import Analysis
@@ -76,11 +77,13 @@ class TuningDesk:
         self.runs.cancel(token)
 
     async def choices(self, session: Session, body: Any) -> dict[str, Any]:
-        """What the panel offers: losses, ranges, defaults, the demonstration."""
+        """What the panel offers: losses, defaults, the demonstration; and the run that this tab has, or None."""
         losses = [{"name": one.name, "title": one.title, "summary": one.summary} for one in LOSSES.values()]
         defaults = asdict(TuningSettings())
         demo = {name: value for name, value in asdict(FORGETTING).items() if value != defaults[name]}
-        return {"losses": losses, "defaults": defaults, "forgetting": demo}
+        run = self.runs.find(session.token)
+        told = None if run is None else self._told(run)
+        return {"losses": losses, "defaults": defaults, "forgetting": demo, "run": told}
 
     async def start(self, session: Session, body: Any) -> dict[str, Any]:
         """Draw a pool, fit, and tune; ``resume`` goes on from a saved adapter under the same target."""
@@ -119,10 +122,11 @@ class TuningDesk:
         return {"saved": await self.runs.save(session.token)}
 
     async def write(self, session: Session, body: Any) -> dict[str, Any]:
-        """Texts by the tuned model, under the page's chain where one is given; labelled as what they are."""
+        """Texts by the tuned model, under a chain or by a search where one is given, labelled as such."""
         body = asks.mapping(body)
         num_texts = asks.whole(body, "num_texts", 8, 1, MAX_WRITTEN)
-        return dict(await self.runs.write(session.token, asks.knobs(body).strip.chain, num_texts, asks.seed(body)))
+        chain, search = asks.knobs(body).strip.chain, search_from_json(body.get("search"))
+        return dict(await self.runs.write(session.token, chain, num_texts, asks.seed(body), search))
 
     # Behind the questions
 

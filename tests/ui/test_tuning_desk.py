@@ -65,6 +65,10 @@ def test_from_the_pool_to_the_text(desk):
         assert written["texts"][0] == written["texts"][1] and "Top-k" in written["label"]
         plain = await desk.tuning.write(session, {"num_texts": 4, "seed": 3})
         assert "itself" in plain["label"] and len(plain["texts"]) == 4
+        beam = await desk.tuning.write(session, {"search": {"search": "beam", "num_beams": 3}, "num_texts": 4})
+        assert len(beam["texts"]) == 1 and "beam search" in beam["label"]
+        with pytest.raises(PlaygroundError, match="There is no search"):
+            await desk.tuning.write(session, {"search": "magic"})
         name = (await desk.tuning.save(session, {}))["saved"]
         more = await desk.tuning.more(session, {"num_epochs": 0, "num_steps": 1, "texts_per_step": 32})
         assert more["active"]

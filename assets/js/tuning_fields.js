@@ -1,0 +1,93 @@
+// The tuning panel's fields: what to aim at where nobody else says it, and the settings of a run.
+// Knows nothing about runs.
+
+import { el, setText } from "./dom.js";
+
+function field(parent, words, input, title = "") {
+  const label = el("label", "pg-tuning-field", parent);
+  el("span", "", label, words);
+  label.append(input);
+  if (title) label.title = title;
+  return input;
+}
+
+function number(value, low, high, step) {
+  const input = el("input");
+  Object.assign(input, { type: "number", value, min: low, max: high, step });
+  return input;
+}
+
+function read(input, words) {
+  const value = Number(input.value);
+  if (input.value.trim() === "" || !Number.isFinite(value)) throw new Error(`${words} must be a number.`);
+  return value;
+}
+
+/** One word and how often it should be there, with the size of the pool: for a page without the control section. */
+export function aimFields(form) {
+  const box = el("fieldset", "pg-tuning-fields", form);
+  el("legend", "", box, "The texts");
+  const word = el("input");
+  Object.assign(word, { type: "text", value: "amazing", maxLength: 100 });
+  field(box, "contain the word", word);
+  const share = field(box, "in % of cases", number(100, 0.1, 100, "any"), "100: always. Less: a target moment.");
+  const pool = field(box, "Texts of the pool", number(256, 16, 5000, 1));
+  const length = field(box, "Tokens of a text", number(16, 1, 128, 1));
+  return {
+    read: () => ({
+      features: [{ feature: "contains", text: word.value }],
+      targets: [read(share, "The share of texts") / 100],
+      num_texts: read(pool, "The size of the pool"),
+      max_tokens: read(length, "The length of a text"),
+    }),
+  };
+}
+
+/** Loss, passes, steps, rate; ``offer`` fills in what the server says. */
+export function settingFields(form) {
+  const box = el("fieldset", "pg-tuning-fields", form);
+  el("legend", "", box, "The run");
+  const loss = field(box, "Divergence", el("select"));
+  const summary = el("p", "pg-quiet pg-tuning-summary", box);
+  const epochs = field(box, "Passes over the pool", number(2, 0, 64, 1));
+  const steps = field(box, "Steps on its own texts", number(8, 0, 200, 1));
+  const texts = field(box, "Texts a step", number(64, 2, 512, 1));
+  const rate = field(box, "Learning rate", el("select"));
+  for (const value of [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3]) rate.append(new Option(value.toString(), value));
+  const stopLabel = el("label", "pg-tuning-field pg-tuning-check", box);
+  const stop = el("input", "", stopLabel);
+  Object.assign(stop, { type: "checkbox", checked: true });
+  el("span", "", stopLabel, "go back to the best when held-out texts get worse");
+  const resume = el("input");
+  Object.assign(resume, { type: "text", maxLength: 32, placeholder: "none", spellcheck: false });
+  field(box, "Go on from a kept adapter", resume, "The name it was kept under");
+  const go = el("button", "pg-sr", form, "Tune");
+  go.type = "submit";
+  go.tabIndex = -1;
+  const losses = new Map();
+  loss.addEventListener("change", () => setText(summary, losses.get(loss.value)?.summary ?? ""));
+  return {
+    offer({ losses: offered, defaults }) {
+      for (const one of offered) losses.set(one.name, one);
+      loss.replaceChildren(...offered.map((one) => new Option(one.title, one.name)));
+      loss.value = defaults.loss;
+      loss.dispatchEvent(new Event("change"));
+      Object.assign(epochs, { value: defaults.num_epochs });
+      Object.assign(steps, { value: defaults.num_steps });
+      Object.assign(texts, { value: defaults.texts_per_step });
+      rate.value = String(defaults.learning_rate);
+    },
+    resume(name) {
+      resume.value = name;
+    },
+    read: () => ({
+      loss: loss.value,
+      num_epochs: read(epochs, "Passes over the pool"),
+      num_steps: read(steps, "Steps on its own texts"),
+      texts_per_step: read(texts, "Texts a step"),
+      learning_rate: Number(rate.value),
+      patience: stop.checked ? 2 : 0,
+      ...(resume.value.trim() ? { resume: resume.value.trim() } : {}),
+    }),
+  };
+}
