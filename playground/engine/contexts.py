@@ -110,6 +110,8 @@ def _last(models: Sequence[Model], prompt_ids: tuple[int, ...], context: Context
 
 def _told(models: Sequence[Model], context: Context, read: Read, words: str, label: str, is_text: bool) -> OtherBranch:
     name = models[context.model].name if context.model else ""
+    if context.layers:
+        words += f", as an earlier layer ({context.layers} half) reads it"
     branch = Branch(read.token_ids, context.model, context.layers)  # type: ignore[arg-type]
     return OtherBranch(branch, words, label, is_text, read.rendered, name)
 

@@ -13,6 +13,7 @@ from playground.errors import PlaygroundError
 from playground.sampling.guidance import BRANCH_TEMPERATURE, MASK, SCALE, WEIGHT, Gate, Schedule
 from playground.sampling.param import shortened
 from playground.sampling.recipe import NUM_LAST, Context, Recipe, branches_from_json, mask_from_json
+from playground.sampling.search.dola import PLAUSIBLE as DOLA_MASK
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,24 @@ PRESETS: dict[str, Preset] = {
             "contrastive", Context("prompt", model=1), weights=(1.0, -1.0), temperatures=(0.5,), mask=0.1, scale=1.5
         ),
         ("mask", "heat"),
+    ),
+    "dola": Preset(
+        "DoLa, low layers",
+        "Takes away what one of the first layers would say already; what the later ones add is the model's knowledge.",
+        "log p(last layer) − log p(earlier layer), keep p(last) ≥ m·max",
+        "Chuang et al. 2023, arXiv 2309.03883",
+        "the earlier layer is taken away scale − 1 times",
+        _recipe("dola", Context("prompt", layers="low"), weights=(1.0, -1.0), mask=DOLA_MASK, scale=2.0),
+        ("mask",),
+    ),
+    "dola_high": Preset(
+        "DoLa, high layers",
+        "The same with one of the upper half's layers, which know nearly as much: for short factual answers.",
+        "log p(last layer) − log p(earlier layer), keep p(last) ≥ m·max",
+        "Chuang et al. 2023, arXiv 2309.03883",
+        "the earlier layer is taken away scale − 1 times",
+        _recipe("dola_high", Context("prompt", layers="high"), weights=(1.0, -1.0), mask=DOLA_MASK, scale=2.0),
+        ("mask",),
     ),
     "proxy": Preset(
         "Proxy tuning",

@@ -13,16 +13,17 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from playground.engine import Engine, Item, Request, Step, Stream
+from playground.engine import Done, Engine, Item, Progress, Request, Step, Stream
 from playground.errors import PlaygroundError
 from playground.models import Vocabulary
 from playground.sampling import draw
+from playground.studies.found import FoundView, found_view
 from playground.studies.inspect import Place, text_decoder
 from playground.studies.prompts import EncodedPrompt
 from playground.studies.rows import StepRows
 from playground.studies.views import TokenView
 
-INTERVAL_S, OVERLAP = 0.05, 8
+INTERVAL_S, OVERLAP, FOUND_OVERLAP = 0.05, 8, 2
 WAKE_S = 1.0
 """A waiting stream still says something this often: the place in the queue moves, and Gradio notices a closed tab only
 when it is handed a value."""
@@ -40,10 +41,19 @@ class Generation:
     done: bool = False
     base: int = 0
     """So many tokens were taken over from an earlier text; the page keeps them."""
+    found: list[FoundView] = field(default_factory=list)
+    """What a search looked at, step by step; a beam search is ahead of its text."""
     _decoder: codecs.IncrementalDecoder = field(default_factory=text_decoder)
+
+    def look(self, item: Progress | Step, vocabulary: Vocabulary) -> None:
+        """Note what a search looked at, where it says so."""
+        view = found_view(item, vocabulary)
+        if view is not None:
+            self.found.append(view)
 
     def add(self, step: Step, vocabulary: Vocabulary) -> None:
         """Append one step; its text is what it completes, so that the pieces join to the text."""
+        self.look(step, vocabulary)
         text = self._decoder.decode(vocabulary.piece(step.token_id))
         self.steps.append(step)
         self.tokens.append(
@@ -79,8 +89,9 @@ class Generation:
             at_end=chosen is None,
         )
 
-    def delta(self, start: int, status: str = "", error: str = "") -> dict[str, Any]:
-        """Tokens from ``start`` on, with their place, so that a lost message shows as a gap."""
+    def delta(self, start: int, status: str = "", error: str = "", found_from: int = 0) -> dict[str, Any]:
+        """Tokens from ``start`` on, with their place, so that a lost message shows as a gap; likewise what was found,
+        from ``found_from`` on."""
         return {
             "generation": self.id,
             "at": start,
@@ -89,6 +100,8 @@ class Generation:
             "base": self.base,
             "status": status,
             "error": error,
+            "search": self.request.search.name if self.request.search else "",
+            "found": self.found[found_from:],
             "view_key": f"{self.id}.{len(self.steps)}" if self.done else "",
         }
 
@@ -117,21 +130,28 @@ async def deltas(engine: Engine, generation: Generation, stream: Stream) -> Asyn
     """The stream as at most 20 deltas a second, each overlapping the last; closing it cancels the request."""
     vocabulary = engine.model.backend.vocabulary
     first = generation.base
-    sent, last_s, started_s = first, 0.0, 0.0
+    sent, looked, last_s, started_s = first, 0, 0.0, 0.0
+
+    def delta(status: str, error: str = "") -> dict[str, Any]:
+        """What is new, and a little of what was told before."""
+        return generation.delta(max(first, sent - OVERLAP), status, error, max(0, looked - FOUND_OVERLAP))
+
     try:
         if stream.position:
             yield generation.delta(first, status=f"place {stream.position} in the queue")
         async for item in _items(stream):
             if item is None:
-                yield generation.delta(max(first, sent - OVERLAP), _waiting(generation, stream, started_s))
+                yield delta(_waiting(generation, stream, started_s))
                 continue
             if isinstance(item, Step):
                 generation.add(item, vocabulary)
-                started_s = started_s or time.perf_counter()
+            elif not isinstance(item, Done):
+                generation.look(item, vocabulary)
+            started_s = started_s or time.perf_counter()
             if time.perf_counter() - last_s >= INTERVAL_S:
                 last_s = time.perf_counter()
-                yield generation.delta(max(first, sent - OVERLAP), _pace(generation, started_s))
-                sent = len(generation.tokens)
+                yield delta(_pace(generation, started_s))
+                sent, looked = len(generation.tokens), len(generation.found)
         generation.done = True
         done = stream.done
         error = done.message if done and done.reason == "error" else ""
@@ -142,7 +162,7 @@ async def deltas(engine: Engine, generation: Generation, stream: Stream) -> Asyn
             "cancelled": "stopped",
             "error": "failed",
         }.get(done.reason if done else "", "")
-        yield generation.delta(max(first, sent - OVERLAP), f"{_pace(generation, started_s)} · {reason}", error)
+        yield delta(f"{_pace(generation, started_s)} · {reason}", error)
     finally:
         generation.done = True
         stream.cancel()
@@ -174,12 +194,18 @@ async def _items(stream: Stream) -> AsyncIterator[Item | None]:
 def _waiting(generation: Generation, stream: Stream, started_s: float) -> str:
     if stream.position:
         return f"place {stream.position} in the queue"
-    return _pace(generation, started_s) if generation.tokens else "reading the prompt"
+    return _pace(generation, started_s) if generation.tokens or generation.found else "reading the prompt"
 
 
 def _pace(generation: Generation, started_s: float) -> str:
     elapsed = time.perf_counter() - started_s
     count = len(generation.tokens)
+    if not count and generation.found:
+        return (
+            f"{len(generation.found)} steps of {generation.request.search.title.lower()}"
+            if generation.request.search
+            else ""
+        )
     if not started_s or elapsed <= 0 or count < 2:
         return f"{count} token" + ("" if count == 1 else "s")
     return f"{count} tokens · {(count - 1) / elapsed:.0f} a second"

@@ -169,9 +169,7 @@ class Tuning:
 
     def _draw(self) -> Generator[TuningView, None, Fresh]:
         settings = self.settings
-        work = drawn(
-            self.tuner, self.goal, settings.texts_per_step, settings.max_tokens, settings.seed, self.num_drawn
-        )
+        work = drawn(self.tuner, self.goal, settings.texts_per_step, settings.max_tokens, settings.seed, self.num_drawn)
         self.num_drawn += settings.texts_per_step  # at least as many as one prompt gets
         return (yield from self._told(work))
 

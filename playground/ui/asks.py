@@ -11,6 +11,7 @@ from typing import Any
 from playground.errors import PlaygroundError
 from playground.sampling import Recipe, recipe_from_json
 from playground.sampling.param import shortened
+from playground.sampling.search import Search, search_from_json
 from playground.studies.prompts import Prompt
 from playground.studies.rows import Knobs
 from playground.studies.strip import Strip, numbered
@@ -111,6 +112,11 @@ def stops(body: Mapping[str, Any]) -> tuple[str, ...]:
     if any("\ud800" <= char <= "\udfff" for one in given for char in one):
         raise PlaygroundError("A stop string holds half of a character (an unpaired surrogate); retype it.")
     return tuple(given)
+
+
+def search(body: Mapping[str, Any]) -> Search | None:
+    """``{"search": "beam", "num_beams": 4}``, a name alone, or nothing: tokens are drawn by darts."""
+    return search_from_json(body.get("search"))
 
 
 def _kind(value: Any) -> str:

@@ -26,6 +26,7 @@ from playground.studies.scale import scale_view
 from playground.studies.strip import Strip
 from playground.ui import asks
 from playground.ui.control_desk import ControlDesk
+from playground.ui.decoders import decoders_json
 from playground.ui.examples import EXAMPLES
 from playground.ui.knobs import OPENING, guidance_json, registry_json
 from playground.ui.presets import orders_json
@@ -60,6 +61,7 @@ class Desk:
             "examples": EXAMPLES,
             "guidance": guidance_json(self.num_models),
             "sections": sections_json(),
+            "decoders": decoders_json(),
             "first": await self._first(session),
             "prompt": PROMPT,
         }
@@ -183,6 +185,7 @@ class Desk:
             stop=stop,
             session=session.token,
             continued_ids=tuple(step.token_id for step in kept),
+            search=asks.search(body),
         )
         for earlier in session.generations.values():
             if not earlier.done:

@@ -49,11 +49,16 @@ def add_endpoints(desk: Desk) -> None:
         stop: list[str] | None = None,
         chat: bool = False,
         system: str = "",
+        search: dict[str, Any] | str | None = None,
     ) -> AsyncIterator[dict[str, Any]]:
-        """Generate text; yields {"text": all so far, "done": false} and closes with "done": true and the "tokens"."""
+        """Generate text; yields {"text": all so far, "done": false} and closes with "done": true and the "tokens".
+
+        search: "greedy", {"search": "beam", "num_beams": 4, "length_penalty": 1}, {"search": "contrastive", "top_k": 4,
+        "alpha": 0.6}; empty or missing: tokens are drawn. A beam search has no text before it is over.
+        """
         with _call(desk) as session:
             body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed)
-            body |= {"max_tokens": max_tokens, "stop": stop}
+            body |= {"max_tokens": max_tokens, "stop": stop, "search": search}
             async for delta in desk.generate(session, body):
                 generation = session.generation(delta["generation"])
                 yield {

@@ -31,6 +31,7 @@ def build_page(max_tokens: int) -> Page:
     _node("pg-tabs")
     with gr.Row(elem_id="pg-prompts"):
         generate, stop = _prompts(max_tokens)
+    _node("pg-decoder")
     _node("pg-toolbar")
     _node("pg-examples")
     with gr.Row(elem_id="pipeline"):
@@ -41,6 +42,7 @@ def build_page(max_tokens: int) -> Page:
     with gr.Row(elem_id="pg-main"):
         for name in ("pg-text-panel", "pg-distribution-panel", "pg-guidance-panel"):
             _node(name)
+    _node("pg-found-panel")
     _node("pg-inspector-panel")
     build_sections()
     stream = gr.HTML(

@@ -18,8 +18,6 @@ from playground.sampling.softmax import log_softmax
 Bucket = Literal["low", "high"]
 PLAUSIBLE = 0.1
 """A token counts where log p is within ln 0.1 of the best one's (the paper's alpha)."""
-WEIGHTS = (1.0, -1.0)
-"""Of the last layer and the earlier one."""
 MANY_LAYERS, LAYERS_AWAY = 40, 20
 """Of a model with more than 40 layers only the first or last 20 are looked at."""
 
