@@ -35,7 +35,8 @@ export function drawMeters(parts, { points, facts }) {
   const began = Math.max(first.kl_held_out ?? first.kl_target ?? 1, 1e-9);
   meter(parts.exact, `${nats(left)} of ${nats(began)}`, left / began, null);
   meter(parts.rate, `${percent(last.rate)} (was ${percent(facts.base_rate)})`, last.rate, facts.target_rate);
-  meter(parts.mass, percent(last.z / facts.pool_z), last.z / facts.pool_z, null);
+  const error = last.z_error == null ? "" : ` ± ${percent(last.z_error / facts.pool_z)}`;
+  meter(parts.mass, percent(last.z / facts.pool_z) + error, last.z / facts.pool_z, null);
   const top = 1.5 * Math.max(facts.kl_floor ?? 1, 1e-9);
   meter(parts.moved, `${nats(last.kl_base)}, exact: ${nats(facts.kl_floor)}`, last.kl_base / top, facts.kl_floor / top);
   meter(parts.ess, percent(last.ess_fraction), last.ess_fraction, null);
@@ -45,7 +46,6 @@ function meter({ value, fill, mark }, words, share, at) {
   setText(value, words);
   const clipped = Math.max(0, Math.min(1, share || 0));
   setStyle(fill, "width", `${(100 * clipped).toFixed(1)}%`);
-  setClass(fill, "pg-over", share > 1.0001);
   mark.hidden = at == null;
   if (at != null) setStyle(mark, "left", `${(100 * Math.min(1, at)).toFixed(1)}%`);
 }

@@ -75,6 +75,8 @@ class Run:
     session: str
     state: State = "preparing"
     message: str = "Preparing"
+    drawn: float = 0.0
+    """Share of the pool that is drawn."""
     view: TuningView | None = None
     tuning: Tuning | None = None
     saved: str = ""
@@ -194,7 +196,7 @@ class TuningRuns:
         try:
             run.state = "preparing"
             run.tuning = await begin()
-            run.state = "running"
+            run.state, run.started_s = "running", time.monotonic()
             async with aclosing(in_pieces(run.tuning.run(), self.worker, serving(engine))) as views:
                 async for view in views:
                     run.view, run.message = view, view["message"]

@@ -14,6 +14,7 @@ from playground.charts import tuning_curves
 from playground.control.evaluation import Evaluator
 from playground.control.features import Feature, features
 from playground.control.losses import LOSSES
+from playground.control.pool import Pool
 from playground.engine import Engine, EngineHost, one_thread_worker
 from playground.errors import PlaygroundError
 from playground.sampling.search import search_from_json
@@ -22,6 +23,7 @@ from playground.studies import prompts
 from playground.studies.analysis import Analysis
 from playground.studies.drawing import Drawing
 from playground.studies.goal import Goal
+from playground.studies.pools import PoolRecord
 from playground.studies.proposals import Proposal
 from playground.studies.text_tools import text_tools
 from playground.studies.tuning_runs import Run, TuningRuns, goal_of
@@ -35,9 +37,10 @@ MAX_POOL, MAX_TOKENS, MAX_WRITTEN, MAX_TEXTS_A_STEP, MAX_STEPS = 5_000, 128, 16,
 
 @dataclass(frozen=True)
 class Asked:
-    """What the texts should be like, and the pool to learn it from."""
+    """What the texts should be like, and the pool to learn it from: one that is there, or one to be drawn."""
 
-    prompt: prompts.Prompt
+    record: PoolRecord | None
+    prompt: prompts.Prompt | None
     features: tuple[Feature, ...]
     targets: tuple[float, ...]
     num_texts: int
@@ -89,15 +92,14 @@ class TuningDesk:
         """Draw a pool, fit, and tune; ``resume`` goes on from a saved adapter under the same target."""
         body = asks.mapping(body)
         resume = asks.text(body, "resume")
-        asked, wanted = self._asked(body), self._wanted(body)
+        asked, wanted = self._asked(session, body), self._wanted(body)
         wanted = replace(wanted, max_tokens=asked.max_tokens, seed=asked.seed)
         engine = self.host.engine
 
         async def goal(run: Run) -> Goal:
             return await self._goal(run, asked, engine, session.token)
 
-        about = {name: body[name] for name in ("prompt", "features", "targets", "num_texts", "max_tokens", "seed")
-                 if name in body}  # fmt: skip
+        about = {name: body[name] for name in ("prompt", "features", "targets") if name in body}
         return self._told(self.runs.start(session.token, engine, goal, wanted, about, resume))
 
     async def state(self, session: Session, body: Any) -> dict[str, Any]:
@@ -130,15 +132,21 @@ class TuningDesk:
 
     # Behind the questions
 
-    def _asked(self, body: Mapping[str, Any]) -> Asked:
+    def _asked(self, session: Session, body: Mapping[str, Any]) -> Asked:
         given = features(body.get("features"), text_tools())
         targets = body.get("targets")
         if not isinstance(targets, list) or len(targets) != len(given):
             raise PlaygroundError(f"targets must be a list of {len(given)} numbers, one for each feature.")
         wanted = tuple(asks.number({"target": one}, "target", 0, -1e9, 1e9) for one in targets)
+        if asks.text(body, "pool"):
+            record = session.pools.get(asks.text(body, "pool"))
+            if record.running:
+                raise PlaygroundError("This pool is still being drawn; wait for it, or cancel the drawing first.")
+            return Asked(record, None, given, wanted, 0, record.proposal.max_tokens, record.seed)
         prompt = asks.prompt(body, self.settings.max_prompt_chars)
         most = min(MAX_TOKENS, self.settings.max_tokens)
         return Asked(
+            None,
             prompt,
             given,
             wanted,
@@ -167,37 +175,48 @@ class TuningDesk:
         return replace(base, **given)
 
     async def _goal(self, run: Run, asked: Asked, engine: Engine, token: str) -> Goal:
-        """The pool through the engine, at bulk priority; then features, fit and goal on the worker."""
-        encoded = await self.runs.on_worker(lambda: prompts.encode(asked.prompt, engine.fleet.models))
-        proposal = Proposal(asked.prompt.text, encoded.prompt_ids, asked.max_tokens)
-        drawing = Drawing.start(engine, proposal, asked.num_texts, asked.seed, session=token)
-        try:
-            async for item in drawing.stream:
-                drawing.take(item)
-                done = drawing.progress()
-                run.message = f"Drawing the pool: {done['num_done']:,} of {done['num_wanted']:,} texts"
-                if done["error"]:
-                    raise PlaygroundError(done["error"], status=500)
-        finally:
-            drawing.stream.cancel()
+        """The pool, as it is or drawn now; then features, fit and goal on the worker."""
+        if asked.record is not None:
+            pool, proposal = asked.record.pool, asked.record.proposal
+        else:
+            pool, proposal = await self._drawn(run, asked, engine, token)
 
         def made() -> Goal:
-            analysis = Analysis.of(drawing.pool, asked.features, self._evaluator)
+            analysis = Analysis.of(pool, asked.features, self._evaluator)
             fitted = analysis.fit(asked.targets)
             return goal_of(analysis, fitted, {proposal.context: proposal.prompt_ids}, self._evaluator, engine.model)
 
         return await self.runs.on_worker(made)
 
+    async def _drawn(self, run: Run, asked: Asked, engine: Engine, token: str) -> tuple[Pool, Proposal]:
+        """A pool of the model itself through the engine, at bulk priority."""
+        prompt = asked.prompt
+        assert prompt is not None
+        encoded = await self.runs.on_worker(lambda: prompts.encode(prompt, engine.fleet.models))
+        proposal = Proposal(prompt.text, encoded.prompt_ids, asked.max_tokens)
+        drawing = Drawing.start(engine, proposal, asked.num_texts, asked.seed, session=token)
+        try:
+            async for item in drawing.stream:
+                drawing.take(item)
+                done = drawing.progress()
+                run.drawn = done["num_done"] / done["num_wanted"]
+                run.message = f"Drawing the pool: {done['num_done']:,} of {done['num_wanted']:,} texts"
+                if done["error"]:
+                    raise PlaygroundError(done["error"], status=500)
+        finally:
+            drawing.stream.cancel()
+        return drawing.pool, proposal
+
     def _told(self, run: Run, since: int = 0) -> dict[str, Any]:
         view = run.view
-        fraction = view["fraction"] if view else 0.0
+        fraction = view["fraction"] if view else run.drawn
         elapsed_s = time.monotonic() - run.started_s
         answer: dict[str, Any] = {
             "state": run.state,
             "message": run.message,
             "active": run.is_active,
             "fraction": fraction,
-            "remaining_s": elapsed_s * (1 - fraction) / fraction if run.is_active and fraction > 0.02 else None,
+            "remaining_s": elapsed_s * (1 - fraction) / fraction if run.is_active and 0.02 < fraction < 1 else None,
             "saved": run.saved,
             "view": view,
         }

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from playground.charts import rank_plot, scale_plot, timeline
+from playground.charts import rank_plot, scale_plot, timeline, tuning_curves
 from playground.charts.base import escaped, library_path
 from playground.models.toy import ToyVocabulary
 from playground.sampling import Recipe
@@ -21,6 +21,7 @@ from playground.studies.rows import Knobs, StepRows
 from playground.studies.scale import scale_view
 from playground.studies.strip import Strip
 from playground.studies.views import TokenView
+from tests.charts.tuning_made import tuning_view
 from tests.studies.branches import beside
 
 VOCABULARY = ToyVocabulary()
@@ -67,6 +68,10 @@ FIGURES = {
     "empty timeline": timeline.figure([]),
     "timeline of hostile tokens": timeline.figure([token(0, HOSTILE), token(1, "\0\u202e", None, None)]),
 }
+
+
+FIGURES |= {f"tuning, {name}": figure for name, figure in tuning_curves.figures(tuning_view(HOSTILE)).items()}
+FIGURES |= {f"tuning at the start, {name}": one for name, one in tuning_curves.figures(tuning_view("a", 0)).items()}
 
 
 @pytest.fixture(params=FIGURES.values(), ids=FIGURES.keys())

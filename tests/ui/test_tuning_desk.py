@@ -81,6 +81,29 @@ def test_from_the_pool_to_the_text(desk):
     asyncio.run(all_of_it())
 
 
+def test_the_pool_of_the_control_section_is_enough(desk):
+    """Nothing is drawn again: its texts, prompt and lengths are those of the pool, whatever proposed them."""
+    session = desk.sessions.create()
+
+    async def all_of_it() -> None:
+        drawn = await desk.control.draw(session, {**ASKED, "proposal": "page", "chain": [
+            {"sampler": "temperature", "temperature": 1.3}]})  # fmt: skip
+        with pytest.raises(PlaygroundError, match="still being drawn"):
+            await desk.tuning.start(session, {**ASKED, "pool": drawn["pool"]})
+        while (await desk.control.pools(session, {}))["pools"][0]["running"]:
+            await asyncio.sleep(0.01)
+        before = desk.host.engine.status()["num_running"]
+        aim = {name: ASKED[name] for name in ("features", "targets", "num_epochs", "num_steps", "texts_per_step")}
+        await desk.tuning.start(session, {**aim, "pool": drawn["pool"]})
+        ended = await until_it_ends(desk, session)
+        assert before == 0 and ended["state"] == "done", ended["message"]
+        assert ended["view"]["facts"]["base_rate"] == pytest.approx(0.08, abs=0.05)
+        with pytest.raises(PlaygroundError, match="not known here"):
+            await desk.tuning.start(desk.sessions.create(), {**ASKED, "pool": drawn["pool"]})
+
+    asyncio.run(all_of_it())
+
+
 def test_cancelled_and_left(desk):
     session = desk.sessions.create()
 
