@@ -5,12 +5,14 @@ Knows nothing about pools or targets: it reads what ``control_view`` made.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from playground.charts.base import CUT, FINAL, GRID, INK, NEGATIVE, PROMPT, axis, escaped, layout
 
 NAMES = {"tvd": "TVD (0 to 1)", "kl": "KL, nats", "js": "JS, nats"}
 COLOURS = (FINAL, PROMPT, NEGATIVE, "#E69F00", "#CC79A7", "#56B4E9")
+TICKS = [1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 1e-4, 1e-5, 1e-6]
 DASHES = ("solid", "dash", "dashdot", "longdash", "dot", "solid")
 
 
@@ -18,7 +20,8 @@ def figure(view: dict[str, Any]) -> dict[str, Any]:
     """A line a proposal with its band, the first feature's mean dotted on the right axis, β and the largest ratio."""
     lines, beta, gauge = view["lines"], view["beta"], view["gauges"][0]
     lowest = min(_smallest(line["acceptance_rate"]) for line in lines)
-    top = max([value for line in lines for value in line["divergence"] if value is not None] or [1.0])
+    shown = [value for line in lines for value in [*line["divergence"], *line["high"][:-1]] if value is not None]
+    top = max(shown or [1.0])
     traces: list[dict[str, Any]] = []
     for number, line in enumerate(lines):
         traces += _line(line, COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)])
@@ -31,9 +34,11 @@ def figure(view: dict[str, Any]) -> dict[str, Any]:
     words = "nothing is clipped" if view["enumerated"] else "largest ratio seen"
     right = axis(escaped(f"mean: {gauge['label']}"), overlaying="y", side="right", showgrid=False,
                  range=_padded(gauge["low"], gauge["high"]))
+    if gauge["yes_no"]:
+        right |= {"tickvals": [0, 0.25, 0.5, 0.75, 1], "tickformat": ".0%"}
     made = layout(
         axis("acceptance rate (log)", type="log", autorange=False, range=[0.02, _log10(lowest) - 0.05],
-             tickformat=".0%", nticks=7),
+             tickvals=TICKS, ticktext=[f"{100 * tick:g} %" for tick in TICKS]),
         axis(NAMES[view["measure"]], range=[-0.03 * top, 1.1 * max(top, 1e-6)]),
         300,
         yaxis2=right,
@@ -88,6 +93,4 @@ def _padded(low: float, high: float) -> list[float]:
 
 
 def _log10(value: float) -> float:
-    from math import log10
-
-    return log10(max(value, 1e-12))
+    return math.log10(max(value, 1e-12))

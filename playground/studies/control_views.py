@@ -79,6 +79,7 @@ class Ask:
     """What the page wants to see: targets, or exponents set by hand, and a β."""
 
     targets: tuple[float, ...] = ()
+    """NaN: as it is under the model."""
     exponents: tuple[float, ...] | None = None
     log_beta: float | None = None
     acceptance_rate: float | None = None
@@ -87,9 +88,15 @@ class Ask:
     only: str = ""
     """``accepted`` or ``rejected``: what the list shows; empty: both."""
 
+    def filled(self, analysis: Analysis) -> Ask:
+        """With a number for every target."""
+        wanted = np.array(self.targets)
+        return replace(self, targets=tuple(np.where(np.isnan(wanted), _base(analysis), wanted).tolist()))
+
 
 def control_view(analysis: Analysis, ask: Ask, others: Sequence[tuple[str, Analysis]] = ()) -> dict[str, Any]:
     """Everything the section shows for one pool; ``others``: pools of other proposals, overlaid on the curve."""
+    ask = ask.filled(analysis)
     bare = fit(analysis.values, _weights(analysis), _base(analysis), enumerated=True)
     view: dict[str, Any] = {
         "num_rows": len(analysis.pool),
@@ -235,7 +242,7 @@ def _line(label: str, analysis: Analysis, curve: Curve, ask: Ask) -> CurveView:
         low=[_number(value) for value in band.low],
         high=[_number(value) for value in band.high],
         moments=curve.moments(analysis.values).T.tolist(),
-        largest=int(np.searchsorted(curve.log_betas, curve.ratios.log_largest)),
+        largest=int(np.argmin(np.abs(curve.log_betas - curve.ratios.log_largest))),
     )
 
 

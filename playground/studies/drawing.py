@@ -104,6 +104,7 @@ class Drawing:
         failed = done.message if done is not None and done.reason == "error" else ""
         return {
             "num_done": self._num_finished,
+            "num_writing": sum(not row.finished for row in list(self._rows.values())),
             "num_wanted": self.num_samples,
             "per_s": rate,
             "remaining_s": left / rate if rate > 0 and done is None else (0.0 if done is not None else None),

@@ -120,7 +120,7 @@ class ControlDesk:
 
         def made() -> dict[str, Any]:
             analysis: Analysis = pools.analysis(pool_id, texts, self._features(pool_id, body))
-            ask = _ask(body, len(analysis.features))
+            ask = _ask(body, len(analysis.features)).filled(analysis)
             fitted = analysis.fit(ask.targets)
             log_ratio = analysis.log_ratio(fitted)
             record = None if pool_id == TOY else session.pools.get(pool_id)
@@ -191,12 +191,17 @@ def _numbers(body: Mapping[str, Any], name: str, count: int, limit: float) -> li
     given = body.get(name)
     if not isinstance(given, list) or len(given) != count:
         raise PlaygroundError(f"{name} must be a list of {count} numbers, one for each feature.")
+    numbers = []
     for value in given:
+        if value is None and name == "targets":  # as it is under the model
+            numbers.append(math.nan)
+            continue
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             raise PlaygroundError(f"{name} must hold numbers alone.")
         if abs(value) > limit:
             raise PlaygroundError(f"{name} must stay within ±{limit:g}.")
-    return [float(value) for value in given]
+        numbers.append(float(value))
+    return numbers
 
 
 def _ids(body: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,79 @@
+// β: its slider, what it costs and buys in words, the curve of acceptance rate against divergence.
+// Knows nothing about the figures' meaning beyond their names; the chart comes whole from the server.
+
+import { setText } from "./dom.js";
+import { count, percent } from "./format.js";
+import { plotly } from "./page.js";
+import { check, el } from "./panels.js";
+import { draw } from "./plot.js";
+
+const MEASURES = [["tvd", "TVD"], ["kl", "KL"], ["js", "JS"]];
+const RATES = [[1, "take all"], [0.5, "1 in 2"], [0.1, "1 in 10"], [null, "nothing seen clipped"]];
+
+export function createBeta({ state, changed, failed }) {
+  const slider = el("input", { type: "range", step: "any", id: "pg-control-beta", "aria-label": "β, logarithmic" });
+  slider.addEventListener("input", () => {
+    state.logBeta = Number(slider.value);
+    state.rate = null;
+    changed();
+  });
+  const rates = el("div", { class: "pg-control-rates", role: "group", "aria-label": "β by acceptance rate" }, ...RATES.map(([rate, words]) =>
+    el("button", { type: "button", class: "pg-chip", onclick: () => {
+      state.rate = rate === 1 ? null : rate;
+      state.logBeta = rate === 1 ? Number(slider.min) : null;
+      changed();
+    } }, words)));
+  const measures = el("div", { class: "pg-segment", role: "radiogroup", "aria-label": "Divergence" }, ...MEASURES.map(([value, words]) =>
+    el("button", { type: "button", role: "radio", "data-value": value, onclick: () => choose(value) }, words)));
+  measures.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    const names = MEASURES.map(([value]) => value);
+    event.preventDefault();
+    choose(names[(names.indexOf(state.measure) + step + names.length) % names.length]);
+    measures.querySelector("[aria-checked=true]").focus();
+  });
+  check(measures, state.measure);
+  const words = el("p", { class: "pg-control-reading" });
+  const legend = el("ul", { class: "pg-control-legend" });
+  const plot = el("div", { class: "pg-control-plot", role: "img", "aria-label": "Acceptance rate against divergence from the target" });
+  const root = el("div", {}, el("div", { class: "pg-control-form" }, el("label", { class: "pg-control-slider" }, "β ", slider), measures),
+    rates, words, plot, legend);
+
+  function choose(value) {
+    state.measure = value;
+    check(measures, value);
+    changed();
+  }
+
+  let moves = 0;
+  function paint(view) {
+    const { beta } = view;
+    slider.min = beta.low;
+    slider.max = beta.high;
+    if (document.activeElement !== slider || state.logBeta === null) slider.value = beta.log_beta;
+    const text = reading(view);
+    slider.setAttribute("aria-valuetext", text);
+    setText(words, text);
+    legend.hidden = view.lines.length < 2;
+    legend.replaceChildren(...view.lines.map((line, index) => el("li", { "data-line": index }, line.label)));
+    plotly().then(() => draw(plot, view.figure)).catch(failed);
+    root.dataset.moves = String(++moves);
+  }
+
+  return { root, paint };
+}
+
+/** "β = 18.2 (4.1 Z): 1 in 10 proposals is accepted; TVD from the target 0.00 ..." */
+function reading({ beta, measure, enumerated, num_accepted: taken, num_rows: rows }) {
+  const name = measure.toUpperCase();
+  const value = typeof beta.divergence === "number" ? beta.divergence.toFixed(3) : "infinite";
+  const cost = beta.per_accepted === null ? "nothing is accepted" : `${beta.per_accepted.toFixed(beta.per_accepted < 10 ? 1 : 0)} proposals for each accepted text`;
+  const exact = beta.log_beta >= beta.log_largest - 1e-9;
+  const proof = enumerated ? "Nothing is clipped: the accepted texts follow the target exactly."
+    : "No larger ratio was seen in this pool, which is not to say that there is none.";
+  return `β = ${short(Math.exp(beta.log_beta))}: ${percent(beta.acceptance_rate)} accepted, ${cost}; of this pool ${count(taken)} of ${count(rows)}. `
+    + `${name} from the target ${value} (TVD at most ${beta.tvd_bound.toFixed(3)}). ${exact ? proof : ""}`;
+}
+
+const short = (value) => (value >= 1e4 || value < 1e-3 ? value.toExponential(2) : Number(value.toPrecision(3)));

@@ -1,0 +1,55 @@
+// The texts of the pool, accepted or rejected at this β: each one's chance beside its own fixed dart.
+// Knows nothing about ratios or weights. Texts go in as text alone.
+
+import { fit, setAttr, setClass, setStyle, setText } from "./dom.js";
+import { count, percent } from "./format.js";
+import { el } from "./panels.js";
+
+const SHOWN = [["", "all"], ["accepted", "accepted"], ["rejected", "rejected"]];
+
+export function createList({ state, changed }) {
+  const select = el("select", { id: "pg-control-only" }, ...SHOWN.map(([value, words]) => el("option", { value }, words)));
+  select.addEventListener("change", () => {
+    state.only = select.value;
+    changed();
+  });
+  const title = el("h3", {}, "Texts ");
+  const note = el("p", { class: "pg-quiet" });
+  const list = el("ol", { class: "pg-control-texts", role: "list" });
+  const rows = [];
+  const root = el("div", { class: "pg-control-list" }, el("div", { class: "pg-control-form" }, title, el("label", {}, "show ", select)), note, list);
+
+  function paint(view) {
+    setText(note, view.enumerated
+      ? "Bars: the model, the target, what is accepted at this β. The dart stays: moving β flips a text only where its chance passes the dart."
+      : `Each text's bar is its chance min(1, P/(βq)); the mark is its own dart, which stays. ${count(view.num_accepted)} are accepted; the first ${view.rows.length} are shown.`);
+    const most = view.enumerated ? Math.max(...view.rows.flatMap((row) => row.p)) : 1;
+    fit(list, rows, view.rows.length, makeRow);
+    view.rows.forEach((row, index) => paintRow(rows[index], row, most));
+  }
+
+  return { root, paint };
+}
+
+function makeRow() {
+  const verdict = el("span", { class: "pg-verdict" });
+  const chance = el("span", { class: "pg-chance" }, el("span", { class: "pg-chance-bar" }), el("span", { class: "pg-chance-dart" }));
+  const bars = el("span", { class: "pg-three" }, ...["model", "target", "accepted"].map((name) => el("span", { class: `pg-three-${name}`, title: name })));
+  const node = el("li", {}, verdict, chance, bars, el("bdi", { class: "pg-control-text" }));
+  return node;
+}
+
+function paintRow(node, row, most) {
+  const [verdict, chance, bars, text] = node.children;
+  setClass(node, "pg-accepted", row.accepted);
+  setText(verdict, row.accepted ? "accepted" : "rejected");
+  setStyle(chance.firstChild, "width", `${(100 * row.keep).toFixed(2)}%`);
+  setStyle(chance.lastChild, "left", `${(100 * row.u).toFixed(2)}%`);
+  setAttr(chance, "title", `chance ${row.keep.toPrecision(3)}, dart ${row.u.toFixed(3)}`);
+  setClass(bars, "pg-none", !row.p.length);
+  row.p.forEach((p, index) => {
+    setStyle(bars.children[index], "width", `${(100 * p / most).toFixed(2)}%`);
+    setAttr(bars.children[index], "title", `${["model", "target", "accepted"][index]} ${percent(p)}`);
+  });
+  setText(text, row.text.replaceAll("\n", "↵") || "(ended at once)");
+}

@@ -1,0 +1,133 @@
+// The Control section: what texts should be like, a pool drawn once, and everything that follows from it at every drag.
+// Knows nothing about how anything is computed; the server answers views, and the modules control-*.js draw them.
+
+import { latest, post } from "./api.js";
+import { createBeta } from "./control-beta.js";
+import { createDrawing } from "./control-draw.js";
+import { createFeatures } from "./control-features.js";
+import { createList } from "./control-list.js";
+import { setText } from "./dom.js";
+import { el } from "./panels.js";
+
+const TOY = "toy";
+const POLL_MS = 400;
+const SETTLE_MS = 350; // bands are drawn once nothing has moved for this long
+const FIRST = [{ feature: "contains", text: "amazing" }];
+const sections = new WeakMap();
+
+/** Called when the section opens and when a knob moves: what is shown here depends on its own controls alone. */
+export function render(node, _view, tools) {
+  if (!sections.has(node)) sections.set(node, open(node, tools));
+}
+
+async function open(node, tools) {
+  const start = await post("control/start", {});
+  const state = {
+    pool: TOY, pools: start.pools, measure: "tvd", only: "", logBeta: null, rate: null,
+    asked: { features: FIRST, targets: [0.5], exponents: null },
+    toy: { features: null, targets: [...start.toy.targets], exponents: null },
+  };
+  const now = () => (state.pool === TOY ? state.toy : state.asked);
+  const handlers = { state, start, tools, now, changed, failed: tools.problem, watch };
+  const say = el("p", { class: "pg-control-say", role: "status" });
+  const refusal = el("p", { class: "pg-control-refusal", role: "alert", hidden: true });
+  const drawing = createDrawing(handlers);
+  const features = createFeatures(handlers);
+  const beta = createBeta(handlers);
+  const list = createList(handlers);
+  const left = el("div", { class: "pg-control-left" }, features.root, say, refusal);
+  const right = el("div", { class: "pg-control-right" }, beta.root);
+  node.replaceChildren(el("section", { class: "pg-panel pg-control", "aria-label": "Distributional control" },
+    el("h2", {}, "Texts that are like this on average"), drawing.root,
+    el("div", { class: "pg-control-columns" }, left, right), list.root));
+
+  const ask = latest(async (bands) => {
+    const { features: wanted, targets, exponents } = now();
+    const others = state.pool === TOY ? [] : state.pools.filter((one) => one.id !== state.pool && one.num_texts > 1);
+    const body = { pool: state.pool, features: wanted, targets, exponents, measure: state.measure, only: state.only,
+      log_beta: state.logBeta, acceptance_rate: state.rate, bands, others: others.map((one) => one.id) };
+    try {
+      paint(await post("control/view", body));
+    } catch (error) {
+      paintRefusal(error.message);
+    }
+  });
+
+  let settling = 0;
+  function changed() {
+    drawing.paint();
+    const record = state.pools.find((one) => one.id === state.pool);
+    if (state.pool !== TOY && !(record?.num_texts > 0)) {
+      const words = record?.running ? "The first texts are being written." : "This pool holds no texts yet.";
+      return paintRefusal(words);
+    }
+    clearTimeout(settling);
+    settling = setTimeout(() => ask(true), SETTLE_MS);
+    ask(false);
+  }
+
+  function paint(view) {
+    if (view.pool !== state.pool) return;
+    features.paint(view);
+    refusal.hidden = !view.refusal;
+    setText(refusal, view.refusal);
+    right.dataset.stale = list.root.dataset.stale = String(Boolean(view.refusal));
+    if (!view.refusal) {
+      beta.paint(view);
+      list.paint(view);
+    }
+    setText(say, sentence(view));
+    node.dataset.painted = String(Number(node.dataset.painted ?? 0) + 1);
+  }
+
+  function paintRefusal(words) {
+    refusal.hidden = false;
+    setText(refusal, words);
+    right.dataset.stale = list.root.dataset.stale = "true";
+  }
+
+  let watching = 0;
+  /** Ask how far the pools are while one is being drawn; the picture grows with it. */
+  function watch() {
+    clearTimeout(watching);
+    drawing.paint();
+    if (!state.pools.some((one) => one.running)) return;
+    watching = setTimeout(async () => {
+      const before = state.pools.find((one) => one.id === state.pool)?.num_texts;
+      try {
+        state.pools = (await post("control/pools", {})).pools;
+      } catch (error) {
+        if (!error.lost) return tools.problem(error); // while the server is away, ask on
+      }
+      const after = state.pools.find((one) => one.id === state.pool);
+      if (after && after.num_texts !== before) changed();
+      watch();
+    }, POLL_MS);
+  }
+
+  changed();
+  watch();
+  return state;
+}
+
+/** One sentence that says what the numbers mean. */
+function sentence(view) {
+  if (!view.fit) return "";
+  const parts = [];
+  if (view.enumerated) {
+    parts.push("All fifteen texts of this toy language are listed, so every figure is exact.");
+  } else if (view.fit.status.startsWith("warning: ")) {
+    parts.push(`Careful: ${view.fit.status.slice(9)}.`);
+  } else if (view.fit.status === "not_converged") {
+    parts.push("The exponents did not settle; take these figures for a hint.");
+  }
+  parts.push(`The nearest distribution to the model with these means is ${view.fit.kl.toFixed(2)} nats away from it.`);
+  if (!view.enumerated) parts.push(`The ${view.num_rows} texts are worth ${Math.round(view.fit.ess)} of its own.`);
+  const [reach, error] = view.reachable;
+  if (reach < 1) {
+    parts.push(`This proposal can write only ${(100 * reach).toFixed(0)} % (± ${(200 * error).toFixed(0)}) of what the model `
+      + "says; the target here is restricted to that, and the rest is a floor no β gets under.");
+  }
+  if (view.num_left_out) parts.push(`${view.num_left_out} texts were left out: ${view.reasons.join("; ")}`);
+  return parts.join(" ");
+}
