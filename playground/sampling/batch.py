@@ -34,6 +34,12 @@ class Group:
     samplers: tuple[Sampler, ...]
     places: tuple[tuple[int | None, ...], ...]  # a row's own index of each stage of the pass, None: it lacks that one
 
+    @property
+    def block(self) -> slice | None:
+        """The rows as a slice, where they are neighbours in order: it is read and written without a copy."""
+        first, last = self.rows[0], self.rows[-1] + 1  # rows ascend
+        return slice(first, last) if last - first == len(self.rows) else None
+
     def coins(self, coins: Sequence[Coins] | None) -> list[Coins] | None:
         """The coins of each row in the order of the pass."""
         if coins is None:
@@ -78,7 +84,11 @@ class BatchPlan:
         """
         out = torch.empty_like(scores, dtype=torch.promote_types(scores.dtype, torch.float32))
         for group, now in self.passes(scores, token_ids, prompt_length, state):
-            out[list(group.rows)] = mixed(now).full()
+            left = mixed(now)
+            if group.block is None:
+                out[list(group.rows)] = left.full()
+            else:
+                left.written(out[group.block], left.scores, -torch.inf)
         return out
 
     def draw(
@@ -116,7 +126,8 @@ class BatchPlan:
         states = [chain.start() for chain in self.chains] if state is None else state
         rows_at_once = len(self.chains) if scores.is_cuda else max(1, BLOCK // scores.shape[1])
         for group in groups(self.chains, rows_at_once):
-            now = Candidates(scores[list(group.rows)], context.at(group.rows))
+            own = scores[list(group.rows) if group.block is None else group.block]
+            now = Candidates(own, context if len(group.rows) == len(scores) else context.at(group.rows))
             yield group, fold(group.samplers, now, group.states(states))
 
 

@@ -12,6 +12,7 @@ import torch
 
 from playground.sampling.branches import split
 from playground.sampling.candidates import Candidates, compacted
+from playground.sampling.preselect import preselected
 from playground.sampling.sampler import Sampler
 from playground.sampling.stacking import at_rows
 
@@ -31,6 +32,8 @@ def fold(
     At a random stage each row that its coin can change goes on once for either side: see ``branches.mixed``.
     """
     samplers = list(samplers)
+    if compact:
+        now = preselected(samplers, now)
     for index, sampler in enumerate(samplers):
         if sampler.purpose is not None:
             sampler, now, rows = split(index, sampler, now)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 
+from playground.sampling.columns import Number, Rows
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.draw import Purpose
@@ -96,6 +97,24 @@ class Sampler:
     def branches(self: Self) -> tuple[tuple[float, Self], ...]:
         """The outcomes of a random stage's coin: each one's probability, and the stage that it then is."""
         return ((1.0, self),)
+
+    @property
+    def divisor(self) -> Number | None:
+        """The number by which it divides all scores, where that is all it does: see ``preselect``."""
+        return 1.0 if self._is_plainly_off else None
+
+    @property
+    def _is_plainly_off(self) -> bool:
+        settings = [getattr(self, name) for name in self.off or ()]
+        return not any(isinstance(value, torch.Tensor | Rows) for value in settings) and self.is_off
+
+    def reach(self, scores: torch.Tensor, best: torch.Tensor, scale: Number) -> Number | None:
+        """How far below the best score a token may lie that it keeps, nats, had all scores been divided by ``scale``.
+
+        Told of the scores before that division, float[B,K], and of their maxima float[B,1]; the answer is on their
+        scale, a number or float[B,1]. For truncations whose choice does not depend on the tokens below; None: unknown.
+        """
+        return None
 
     def cut(self, probs: torch.Tensor, alive: torch.Tensor) -> Cut:
         """The geometry of the cut, from float64[K] as it arrives and bool[K] as it leaves. One row.

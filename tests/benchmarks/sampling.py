@@ -100,7 +100,8 @@ def chains(options: argparse.Namespace, figures: dict[str, Any]) -> list[str]:
                     [lambda plan=plan, scores=scores: plan.apply(scores), run_theirs], options.turns, options.device
                 )
                 times = min(theirs_ms) / min(ours_ms)
-                rows.append((name, f"{size:,}", num_rows, f"{min(ours_ms):.2f}", f"{min(theirs_ms):.2f}", f"{times:.1f}"))
+                figured = [f"{value:.2f}" for value in (min(ours_ms), min(theirs_ms), times)]
+                rows.append((name, f"{size:,}", num_rows, *figured))
                 figures[f"times_faster {url} V={size} B={num_rows}"] = round(times, 2)
                 if times < TIMES_FASTER:
                     missed.append(f"{url} V={size} B={num_rows}: {times:.2f} times")

@@ -5,6 +5,7 @@ Knows nothing about other stages.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +45,11 @@ class MinP(Sampler):
         {"min_p": 0.1},
         before=({"sampler": "temperature", "temperature": 1.5},),
     )
+
+    def reach(self, scores: torch.Tensor, best: torch.Tensor, scale: Number) -> Number | None:
+        if not isinstance(self.min_p, torch.Tensor):
+            return -math.log(self.min_p) * scale if self.min_p > 0 else None
+        return -column(self.min_p, scores).log() * scale
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
         # In the scores' own precision, as llama.cpp: their rounding and the threshold's then agree. Of 132 pairs with

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from playground.sampling.columns import Number, column
+from playground.sampling.columns import Number
 from playground.sampling.context import Context
 from playground.sampling.divide import divided
 from playground.sampling.param import param
@@ -50,5 +50,9 @@ class Temperature(Sampler):
         {"temperature": 0.5},
     )
 
+    @property
+    def divisor(self) -> Number:
+        return self.temperature
+
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
-        return divided(scores, column(self.temperature, scores))
+        return divided(scores, self.temperature)

@@ -77,6 +77,11 @@ class TopH(Sampler):
         {"top_h": 0.4},
     )
 
+    def reach(self, scores: torch.Tensor, best: torch.Tensor, scale: Number) -> Number | None:
+        if self.flavour == "paper" or scores.shape[-1] <= NUM_LOOKED_AT:
+            return None
+        return best - scores.topk(NUM_LOOKED_AT, dim=-1).values[:, -1:]
+
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
         share = column(self.top_h, scores)
         if self.flavour == "paper":

@@ -57,6 +57,13 @@ class TopK(Sampler):
         {"top_k": 5},
     )
 
+    def reach(self, scores: torch.Tensor, best: torch.Tensor, scale: Number) -> Number | None:
+        wanted = column(self.top_k, scores, torch.int64)
+        if not bool(((wanted > 0) & (wanted < scores.shape[-1])).all()):
+            return None
+        values = scores.topk(int(wanted.max()), dim=-1).values
+        return best - values.gather(-1, (wanted - 1).expand(scores.shape[0], 1))
+
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
         size = scores.shape[-1]
         wanted = column(self.top_k, scores, torch.int64)
