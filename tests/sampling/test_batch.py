@@ -168,11 +168,18 @@ def best_time_s(work, times: int = 12) -> float:
 
 
 def test_32_orders_cost_at_most_4_times_one_order():
-    same, different = stack(users(32, True)), stack(users(32, False))
-    assert len(same.groups) == 1 and len(different.groups) > 25
-    scores, history = rows_for(list(same.chains), NUM_TOKENS)
-    one_s = best_time_s(lambda: same.apply(scores, history))
+    """One order is the mean of four of the 32: some end with a few tokens at once, others sum up the vocabulary."""
+    different = stack(users(32, False))
+    assert len(different.groups) > 25
+    scores, history = rows_for(list(different.chains), NUM_TOKENS)
     many_s = best_time_s(lambda: different.apply(scores, history))
+    ones_s = []
+    for chain in different.chains[:4]:
+        names = [sampler.name for sampler in chain.samplers]
+        same = stack([Chain(tuple(sorted(o.samplers, key=lambda s: names.index(s.name)))) for o in different.chains])
+        assert len(same.groups) == 1
+        ones_s.append(best_time_s(lambda same=same: same.apply(scores, history), times=6))
+    one_s = sum(ones_s) / len(ones_s)
     assert many_s < 4 * one_s, f"{1000 * many_s:.0f} ms against {1000 * one_s:.0f} ms"
 
 
