@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from playground.engine import Branch, OtherBranch
+from playground.errors import PlaygroundError
 from playground.models import Model
 
 PROMPT = "The dragon flew over Paris, France, and the"
@@ -49,6 +50,11 @@ class FirstView:
 
     def piece(self, token_id: int) -> bytes:
         """The bytes of a token of the prompt; no other is stored."""
+        if token_id not in self.prompt_ids:
+            raise PlaygroundError(
+                "This setting needs the model's whole vocabulary, and the model is still loading; try again soon.",
+                status=503,
+            )
         return self.pieces[self.prompt_ids.index(token_id)]
 
 

@@ -19,8 +19,10 @@ from playground.models import Vocabulary
 from playground.sampling import draw
 from playground.studies.found import FoundView, found_view
 from playground.studies.inspect import Place, text_decoder
+from playground.studies.pipeline import guided_scores
 from playground.studies.prompts import EncodedPrompt
-from playground.studies.rows import StepRows
+from playground.studies.recall import Recall, state_at
+from playground.studies.rows import Knobs, StepRows
 from playground.studies.views import TokenView
 
 INTERVAL_S, OVERLAP, FOUND_OVERLAP = 0.05, 8, 2
@@ -87,7 +89,16 @@ class Generation:
             self.request.seed,
             chosen,
             at_end=chosen is None,
+            recall=Recall(self.request.chain, self._memory(index)),
         )
+
+    def _memory(self, index: int) -> tuple[Any, ...]:
+        """What the chain's stages remembered before token ``index``."""
+        if index < len(self.steps):
+            return self.steps[index].memory
+        if self.steps:
+            return self.steps[-1].memory_after
+        return self.request.chain.start() if self.request.memory is None else self.request.memory
 
     def delta(self, start: int, status: str = "", error: str = "", found_from: int = 0) -> dict[str, Any]:
         """Tokens from ``start`` on, with their place, so that a lost message shows as a gap; likewise what was found,
@@ -106,9 +117,14 @@ class Generation:
         }
 
 
-def forced_step(place: Place, token_id: int, rows: StepRows) -> Step:
-    """A token that a person chose instead of the dart, as a step: its figures are the model's own."""
+def forced_step(place: Place, token_id: int, rows: StepRows, knobs: Knobs) -> Step:
+    """A token that a person chose instead of the dart, as a step: its figures are the model's own, and the stages of
+    the chain remember it as if it had been drawn."""
     assert rows.base is not None
+    chain = knobs.strip.chain
+    memory, coins = state_at(place.recall, chain), chain.coins(rows.seed, 0, rows.step)
+    scores = guided_scores(rows, knobs)
+    after = chain.observe(memory, scores, token_id, rows.token_ids, rows.prompt_length, coins)
     p = max(float(rows.base.probs[token_id]), 1e-300)
     entropy = rows.base.view["entropy_bits"]
     return Step(
@@ -123,6 +139,9 @@ def forced_step(place: Place, token_id: int, rows: StepRows) -> Step:
         surprisal_bits=-math.log2(p),
         uniform=draw.uniform(rows.seed, 0, rows.step, draw.Purpose.DRAW),
         row_key=place.row_key,
+        memory=memory,
+        memory_after=after,
+        coins=coins,
     )
 
 

@@ -23,6 +23,7 @@ from playground.sampling import Recipe
 from playground.studies.first_view import PROMPT, FirstView
 from playground.studies.pipeline import pipeline_view
 from playground.studies.prompts import EncodedPrompt
+from playground.studies.recall import Recall
 from playground.studies.rows import BaseRow, BranchRow, Knobs, StepRows
 from playground.studies.views import PipelineView, TokenView
 
@@ -46,6 +47,8 @@ class Place:
     """None: the page's own seed (nothing was generated here yet)."""
     chosen: int | None = None
     at_end: bool = True
+    recall: Recall | None = None
+    """What the stages of the chain that wrote this text remembered here."""
 
     @property
     def history(self) -> tuple[int, ...]:
@@ -162,6 +165,7 @@ class Inspector:
             bool(engine and place.generated and engine.store.is_recomputed(place.row_key)),
             place.chosen,
             engine.guidance_cost_ms if engine else None,
+            place.recall,
             self._base(place.row_key, prompt),
         )
 
@@ -172,7 +176,12 @@ class Inspector:
     def _study(self, place: Place, knobs: Knobs, seed: int, make: Callable[[StepRows, Knobs, Any], T]) -> T:
         if place.texts is None:
             knobs = replace(knobs, recipe=knobs.recipe.at(1.0))
-        return make(self.rows(place, knobs.recipe, seed), knobs, self.vocabulary)
+        return make(self.rows(place, knobs.recipe, seed), self.bound(knobs), self.vocabulary)
+
+    def bound(self, knobs: Knobs) -> Knobs:
+        """The same knobs with the chain's texts resolved to the model's tokens (worker thread; quick but once)."""
+        chain = knobs.strip.chain.bind(self.vocabulary)
+        return knobs if chain is knobs.strip.chain else replace(knobs, strip=replace(knobs.strip, chain=chain))
 
     def _wanted(self, place: Place, recipe: Recipe) -> tuple[OtherBranch, ...]:
         """The recipe's branches; where it is off and a branch cannot be had, the picture stands without them."""

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from playground.models import Vocabulary
 from playground.sampling import Moment, mix, moment
+from playground.studies.darts import dart_view
 from playground.studies.guidance_view import guidance_view
+from playground.studies.recall import state_at
 from playground.studies.rows import BaseRow, Knobs, StepRows
 from playground.studies.scene import Scene
 from playground.studies.sentence import sentence
@@ -25,12 +27,13 @@ def pipeline_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> Pipel
     """The whole view of one step. Guidance acts where ``rows.others`` are there."""
     started = time.perf_counter()
     guided, now = guided_scores(rows, knobs), guidance_here(rows, knobs)
-    trace = knobs.strip.chain.trace(guided, rows.token_ids, rows.prompt_length)
+    chain = knobs.strip.chain
+    trace = chain.trace(guided, rows.token_ids, rows.prompt_length, state_at(rows.recall, chain))
     base = rows.base or BaseRow.of(rows.prompt)
     p_raw, p_guided = base.probs, base.probs if guided is rows.prompt else np.asarray(trace.base_probs)
     scene = Scene(rows, knobs, vocabulary, trace, base, p_raw, p_guided, np.asarray(trace.probs), now)
     stages = scene.stages()
-    dart = scene.dart()
+    dart = dart_view(scene)
     view = PipelineView(
         version=VIEW_VERSION,
         key=rows.key,

@@ -12,9 +12,10 @@ from typing import TypedDict
 import torch
 
 from playground.engine import Branch, OtherBranch, Reading, Span
-from playground.sampling import draw, mix
+from playground.sampling import mix, stack
 from playground.studies.generate import Generation
 from playground.studies.inspect import Inspector, run
+from playground.studies.recall import state_at
 from playground.studies.rows import Knobs
 
 WINDOWS = (8, 24, 64, 64, 64)
@@ -35,6 +36,7 @@ async def replay(inspector: Inspector, generation: Generation, knobs: Knobs, ses
     """The first divergence under ``knobs``, by teacher forcing along the text as it stands."""
     answer = ReplayView(generation=generation.id, index=None, text="", num_checked=len(generation.steps))
     request = generation.request
+    knobs = await inspector.on_worker(partial(inspector.bound, knobs))
     others = () if knobs.recipe.is_off else await _others(inspector, generation, knobs)
     same_guidance = not others and request.guidance.is_off
     if others and knobs.recipe.guidance == request.guidance:
@@ -92,6 +94,10 @@ def _drawn(
         stacked = [torch.stack([row for row in one if row is not None]) for one in besides]
         scores = mix([knobs.recipe.guidance] * len(rows), range(start, end), scores, stacked)
     histories = [torch.tensor(place.history) for place in places]
-    final = knobs.strip.chain.apply(scores, histories, len(generation.request.prompt_ids))
-    darts = torch.tensor([step.uniform for step in generation.steps[start:end]], dtype=torch.float64)
-    return [int(token) for token in draw.draw(final, darts)]
+    chain, steps = knobs.strip.chain, generation.steps[start:end]
+    darts = torch.tensor([step.uniform for step in steps], dtype=torch.float64)
+    states = [state_at(place.recall, chain) for place in places]
+    coins = [chain.coins(generation.request.seed, step.sample, step.index) for step in steps]
+    plan = stack([chain] * len(steps))
+    tokens, _ = plan.draw(scores, darts, histories, len(generation.request.prompt_ids), states, coins)
+    return tokens.tolist()

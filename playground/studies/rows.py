@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from playground.engine import OtherBranch
 from playground.sampling import Recipe, metrics
+from playground.studies.recall import Recall
 from playground.studies.strip import Strip
 from playground.studies.views import BaseView
 
@@ -70,6 +71,8 @@ class StepRows:
     """The token the text has here, where it goes on."""
     guidance_cost_ms: float | None = None
     """Measured cost of the other branches for one step, where it is known."""
+    recall: Recall | None = None
+    """What the stages of the text's own chain remembered here; None: nothing was written yet."""
     base: BaseRow | None = None
     """Of ``prompt``; computed where the caller has none stored."""
 

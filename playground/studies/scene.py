@@ -1,4 +1,4 @@
-"""The scene of one step: every array the parts of a view read, and the parts themselves (stages, rows, dart).
+"""The scene of one step: every array the parts of a view read, and the parts themselves (stages, rows).
 
 Knows nothing about where rows come from or how views are drawn.
 """
@@ -12,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from playground.models import Vocabulary
-from playground.sampling import ABSENT, ALIVE, SAMPLERS, Cut, Moment, StageTrace, Trace, draw, metrics
+from playground.sampling import ABSENT, ALIVE, SAMPLERS, Cut, Moment, StageTrace, Trace, metrics
+from playground.studies.darts import note, side_views
+from playground.studies.largest import largest
 from playground.studies.rows import BaseRow, Knobs, StepRows
-from playground.studies.views import BaseView, CutView, DartView, RowView, RulerSegment, StageView
+from playground.studies.views import BaseView, CutView, RowView, StageView
 
-NUM_ROWS, NUM_REMOVED, NUM_SEGMENTS, NUM_RANKS, NUM_MARKED = 20, 5, 60, 180, 40
+NUM_ROWS, NUM_REMOVED, NUM_RANKS, NUM_MARKED = 20, 5, 180, 40
 LOWEST_LOG10 = -12.0
 """Curves are floored here: below it no chart can show a difference."""
 
@@ -54,6 +56,10 @@ class Scene:
         self.alive = self.removed_by == ALIVE
         self.leaving: list[NDArray[np.float64]] = []  # what leaves each card, guidance first; filled by stages()
         self.on = [stage for stage in self.knobs.strip.stages if stage.on]
+        self.coins = self.knobs.strip.chain.coins(self.rows.seed, 0, self.rows.step)
+        self.taken = self.trace.taken(self.coins)  # what the dart flies at; without random stages the trace itself
+        branch = next((one for one in self.trace.branches if one.trace is self.taken), None)
+        self.outcomes = dict(branch.outcomes) if branch else {}  # random stages by number: which way the coin fell
 
     def stages(self) -> list[StageView]:
         """One StageView a card, guidance first, then the strip's order; a card that is off passes its input through."""
@@ -69,8 +75,11 @@ class Scene:
                 after = BaseView(
                     support=traced.support, choices=traced.effective_choices, entropy_bits=traced.entropy_bits
                 )
+            view = self._stage(stage.id, traced, arriving, leaving, alive, survivors, before, after)
+            if traced:
+                view["sides"], view["note"] = side_views(self, number), note(self, number, traced)
                 number += 1
-            views.append(self._stage(stage.id, traced, arriving, leaving, alive, survivors, before, after))
+            views.append(view)
             self.leaving.append(leaving)
             before, arriving, alive = after, leaving, survivors
         return views
@@ -103,6 +112,7 @@ class Scene:
             mass_alive=1.0,
             cut=_cut(self._guidance_cut(), []),
             note="",
+            sides=[],
         )
 
     @property
@@ -154,6 +164,7 @@ class Scene:
             mass_alive=float(self.p_guided[alive].sum()),
             cut=_cut(cut, self._ranks_of(alive_before & ~alive, arriving) if cut.axis == "tokens" else []),
             note="",
+            sides=[],
         )
 
     def final_view(self) -> BaseView:
@@ -178,7 +189,7 @@ class Scene:
 
     def _ranks_of(self, tokens: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> list[int]:
         """Ranks of the likeliest of a mask of tokens."""
-        return sorted(int(self.base.rank_of[token]) for token in _largest(probabilities, tokens, NUM_MARKED))
+        return sorted(int(self.base.rank_of[token]) for token in largest(probabilities, tokens, NUM_MARKED))
 
     def rows_shown(self, drawn: int) -> list[RowView]:
         """The largest final tokens, the largest removed, the drawn and the pinned ones."""
@@ -187,10 +198,10 @@ class Scene:
         chosen = list(
             dict.fromkeys(
                 [
-                    *_largest(self.p_final, self.alive, NUM_ROWS),
+                    *largest(self.p_final, self.alive, NUM_ROWS),
                     drawn,
                     *chosen_here,
-                    *_largest(self.p_raw, ~self.alive, NUM_REMOVED),
+                    *largest(self.p_raw, ~self.alive, NUM_REMOVED),
                     *pins,
                 ]
             )
@@ -221,43 +232,6 @@ class Scene:
     def _journey(self, token: int) -> list[float]:
         return [float(self.p_raw[token]), *(float(leaving[token]) for leaving in self.leaving)]
 
-    def dart(self) -> DartView:
-        """Where the step's uniform lands on the ruler of the final distribution: what this dart would hit now."""
-        u = draw.uniform(self.rows.seed, 0, self.rows.step, draw.Purpose.DRAW)
-        largest = _largest(self.p_final, self.alive, NUM_SEGMENTS)
-        starts = np.concatenate([[0.0], np.cumsum(self.p_final[largest])])
-        segments = [
-            RulerSegment(
-                token_id=token, text=self.vocabulary.label(token), start=float(start), p=float(self.p_final[token])
-            )
-            for token, start in zip(largest, starts, strict=False)
-        ]
-        hit = int(np.searchsorted(starts, u, side="right")) - 1
-        token = (
-            largest[hit]
-            if hit < len(largest)
-            else int(draw.draw(self.trace.scores[None], torch.tensor([u], dtype=torch.float64))[0])
-        )
-        return DartView(
-            u=u,
-            seed=self.rows.seed,
-            step=self.rows.step,
-            token_id=token,
-            text=self.vocabulary.label(token),
-            p=float(self.p_final[token]),
-            segments=segments,
-        )
-
 
 def _cut(cut: Cut, ranks: list[int]) -> CutView:
     return CutView(axis=cut.axis, value=cut.value, high=cut.high, marks=list(cut.marks), ranks=ranks)
-
-
-def _largest(probabilities: NDArray[np.float64], among: NDArray[np.bool_], count: int) -> list[int]:
-    """Up to ``count`` token ids among a mask, by descending probability, ties by id; no full sort."""
-    candidates = np.flatnonzero(among)
-    values = probabilities[candidates]
-    if len(candidates) > count:
-        kept = np.flatnonzero(values >= torch.as_tensor(values).topk(count).values[-1].item())
-        candidates, values = candidates[kept], values[kept]
-    return candidates[np.argsort(-values, kind="stable")][:count].tolist()

@@ -24,9 +24,16 @@ def sentence(view: PipelineView) -> list[Fragment]:
 
 
 def _clause(stage: StageView) -> list[Fragment]:
-    name = stage["title"][0].lower() + stage["title"][1:]
+    title = stage["title"]
+    name = title if title[:2].isupper() else title[0].lower() + title[1:]
     if stage["kind"] == "guidance":
         return [_text("guidance made it "), _figure(_count(stage["choices"]))]
+    if stage["sides"]:
+        taken = next(side for side in stage["sides"] if side["taken"])
+        return [
+            _text(f"{name}'s coin fell for "),
+            _figure(f"{taken['support']:,} of {stage['support_before']:,} tokens"),
+        ]
     value = next((f" {value:g}" for value in stage["params"].values() if isinstance(value, int | float)), "")
     if stage["kind"] == "truncate":
         if stage["support"] == stage["support_before"]:

@@ -63,6 +63,8 @@ class StageView(TypedDict):
     cut: CutView
     note: str
     """What a stateful or random stage must say, else empty."""
+    sides: list[SideView]
+    """Both sides of a random stage, whose own figures are those of their mixture; else empty."""
 
 
 class RowView(TypedDict):
@@ -90,6 +92,28 @@ class OthersView(TypedDict):
     p_final: float
 
 
+class CoinView(TypedDict):
+    """What decided a random stage at this step: a number of its own, below the stage's probability or not."""
+
+    id: str
+    title: str
+    u: float
+    says: str
+    acts: bool
+
+
+class SideView(TypedDict):
+    """One side of a random stage, alone: the distribution as it leaves the stage if the coin falls this way."""
+
+    label: str
+    probability: float
+    taken: bool
+    """The coin fell this way here."""
+    after: list[float | None]
+    support: int
+    choices: float
+
+
 class DartView(TypedDict):
     """The draw: where the uniform lands on the cumulative ruler of the final distribution."""
 
@@ -101,6 +125,8 @@ class DartView(TypedDict):
     p: float
     segments: list[RulerSegment]
     """The largest tokens in descending probability from 0; what is left up to 1 is one last anonymous part."""
+    coins: list[CoinView]
+    """Of the random stages: the dart flies at the sides that these took, whose probabilities the ruler shows."""
 
 
 class RulerSegment(TypedDict):

@@ -6,7 +6,7 @@ Knows nothing about HTTP or components: checked JSON in, plain data out, Playgro
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from playground.studies.first_view import PROMPT
 from playground.studies.generate import Generation, deltas, forced_step
 from playground.studies.inspect import Inspector, Place, RowsMissing, prompt_tokens
 from playground.studies.prompts import EncodedPrompt
+from playground.studies.recall import handed_over
 from playground.studies.replay import replay
 from playground.studies.rows import Knobs
 from playground.studies.scale import scale_view
@@ -170,6 +171,8 @@ class Desk:
         length = asks.whole(body, "max_tokens", 64, 1, self.settings.max_tokens)
         stop, engine = asks.stops(body), self.host.engine
         kept: tuple[Step, ...] = ()
+        knobs = await self.inspector.on_worker(lambda: self.inspector.bound(knobs))
+        chain = knobs.strip.chain
         if body.get("continue") is not None:
             encoded, seed, kept = await self._continued(session, asks.mapping(body["continue"]), knobs, seed)
         else:
@@ -177,7 +180,7 @@ class Desk:
             encoded = await self.inspector.on_worker(lambda: prompts.encode(prompt, engine.fleet.models, knobs.recipe))
         request = Request(
             encoded.prompt_ids,
-            knobs.strip.chain,
+            chain,
             length,
             seed,
             knobs.recipe.guidance,
@@ -186,6 +189,7 @@ class Desk:
             session=session.token,
             continued_ids=tuple(step.token_id for step in kept),
             search=asks.search(body),
+            memory=kept[-1].memory_after if kept else None,
         )
         for earlier in session.generations.values():
             if not earlier.done:
@@ -214,12 +218,16 @@ class Desk:
         if place.texts is None:
             raise PlaygroundError("A text goes on only behind its prompt; to change the prompt, type it.")
         seed = seed if place.seed is None else place.seed
+        if place.recall:
+            kept = tuple(handed_over(step, place.recall.chain, knobs.strip.chain) for step in kept)
         if start.get("forced") is not None:
             token = asks.whole(start, "forced", 0, 0, self.inspector.vocabulary.size - 1)
-            if self.inspector.missing(place):
+            # Only a memory asks what guidance made of the row; else the prompt's own is enough.
+            recipe = knobs.recipe if knobs.strip.chain.stateful else knobs.recipe.at(1.0)
+            if self.inspector.missing(place) or not recipe.is_off:
                 await self.inspector.refill(place, knobs.recipe, session.token)
-            rows = await self.inspector.on_worker(lambda: self.inspector.rows(place, knobs.recipe.at(1.0), seed))
-            kept = (*kept, forced_step(place, token, rows))
+            rows = await self.inspector.on_worker(lambda: self.inspector.rows(place, recipe, seed))
+            kept = (*kept, forced_step(place, token, rows, replace(knobs, recipe=recipe)))
         others = await self.inspector.on_worker(lambda: self.inspector.others(place, knobs.recipe))
         return EncodedPrompt(place.texts, place.prompt_ids, others), seed, kept
 

@@ -70,9 +70,9 @@ class Xtc(Sampler):
         ),
     )
     demo = Demo(
-        "Once upon a time, there was a",
-        "The model has one story it always tells: a little girl. Each time the coin falls for XTC, the obvious words "
-        "are gone and the tale goes elsewhere.",
+        "Once upon a time, in a small village nestled in the",
+        "The model always says heart, mountains or rolling. When the coin falls for XTC, only the least likely of the "
+        "three and what lies below are left, and the tale goes elsewhere.",
         {"probability": 0.5, "threshold": 0.1},
         before=({"sampler": "min_p", "min_p": 0.02},),
     )
