@@ -108,7 +108,7 @@ class Chain:
 
     def carried(self, other: Chain, state: tuple[Any, ...]) -> tuple[Any, ...]:
         """The memory ``state`` of another chain, where the same stages stand in this one; the rest starts afresh."""
-        known = dict(zip(_names(other.samplers), state, strict=True))
+        known = dict(zip(_names(other.samplers), state, strict=False))  # what was searched for recorded none
         return tuple(
             known.get(name, sampler.start()) for name, sampler in zip(_names(self.samplers), self.samplers, strict=True)
         )
