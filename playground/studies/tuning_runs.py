@@ -19,7 +19,6 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from playground.control.evaluation import Evaluator
-from playground.control.fit import Fit
 from playground.control.texts import Text as ReadText
 from playground.engine import Engine
 from playground.errors import PlaygroundError
@@ -45,8 +44,15 @@ MAX_KEPT = 4
 """Finished runs whose adapters stay in memory; the oldest goes."""
 
 
-def goal_of(analysis: Analysis, fitted: Fit, prompts: dict[str, Ids], evaluator: Evaluator, model: Model) -> Goal:
-    """The goal that a pool's analysis and a fit on it define; ``prompts``: token ids by the pool's context names."""
+def goal_of(
+    analysis: Analysis,
+    log_factor: Callable[[Floats], Floats],
+    prompts: dict[str, Ids],
+    evaluator: Evaluator,
+    model: Model,
+) -> Goal:
+    """The goal that a pool and a target define; ``prompts``: token ids by the pool's context names. ``log_factor`` is a
+    fit's, or any float64[N,F] -> float64[N] that says log P/a."""
     pool, names = analysis.pool, list(prompts)
     decode = model.backend.vocabulary.decode
 
@@ -63,7 +69,7 @@ def goal_of(analysis: Analysis, fitted: Fit, prompts: dict[str, Ids], evaluator:
         pool.log_base,
         pool.log_proposal,
         analysis.values,
-        fitted.log_factor,
+        log_factor,
         describe,
     )
 

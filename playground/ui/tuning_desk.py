@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from playground.charts import tuning_curves
 from playground.control.evaluation import Evaluator
 from playground.control.features import Feature, features
@@ -22,7 +24,7 @@ from playground.settings import Settings
 from playground.studies import prompts
 from playground.studies.analysis import Analysis
 from playground.studies.drawing import Drawing
-from playground.studies.goal import Goal
+from playground.studies.goal import Floats, Goal
 from playground.studies.pools import PoolRecord
 from playground.studies.proposals import Proposal
 from playground.studies.text_tools import text_tools
@@ -31,6 +33,7 @@ from playground.studies.tuning_settings import FORGETTING, RANGES, TuningSetting
 from playground.ui import asks
 from playground.ui.session import Session
 
+MAX_EXPONENT = 1e4
 MAX_POOL, MAX_TOKENS, MAX_WRITTEN, MAX_TEXTS_A_STEP, MAX_STEPS = 5_000, 128, 16, 512, 200
 """What a visitor may ask for: a script has no such limits."""
 
@@ -43,6 +46,8 @@ class Asked:
     prompt: prompts.Prompt | None
     features: tuple[Feature, ...]
     targets: tuple[float, ...]
+    exponents: Floats | None
+    """Set by hand instead of fitted to the targets."""
     num_texts: int
     max_tokens: int
     seed: int
@@ -134,15 +139,15 @@ class TuningDesk:
 
     def _asked(self, session: Session, body: Mapping[str, Any]) -> Asked:
         given = features(body.get("features"), text_tools())
-        targets = body.get("targets")
-        if not isinstance(targets, list) or len(targets) != len(given):
-            raise PlaygroundError(f"targets must be a list of {len(given)} numbers, one for each feature.")
-        wanted = tuple(asks.number({"target": one}, "target", 0, -1e9, 1e9) for one in targets)
+        wanted = _numbers(body, "targets", len(given), 1e9)
+        exponents = None
+        if body.get("exponents") is not None:
+            exponents = np.array(_numbers(body, "exponents", len(given), MAX_EXPONENT))
         if asks.text(body, "pool"):
             record = session.pools.get(asks.text(body, "pool"))
             if record.running:
                 raise PlaygroundError("This pool is still being drawn; wait for it, or cancel the drawing first.")
-            return Asked(record, None, given, wanted, 0, record.proposal.max_tokens, record.seed)
+            return Asked(record, None, given, wanted, exponents, 0, record.proposal.max_tokens, record.seed)
         prompt = asks.prompt(body, self.settings.max_prompt_chars)
         most = min(MAX_TOKENS, self.settings.max_tokens)
         return Asked(
@@ -150,6 +155,7 @@ class TuningDesk:
             prompt,
             given,
             wanted,
+            exponents,
             asks.whole(body, "num_texts", 256, 16, MAX_POOL),
             asks.whole(body, "max_tokens", 16, 1, most),
             asks.seed(body),
@@ -183,8 +189,9 @@ class TuningDesk:
 
         def made() -> Goal:
             analysis = Analysis.of(pool, asked.features, self._evaluator)
-            fitted = analysis.fit(asked.targets)
-            return goal_of(analysis, fitted, {proposal.context: proposal.prompt_ids}, self._evaluator, engine.model)
+            by_hand = asked.exponents
+            factor = analysis.fit(asked.targets).log_factor if by_hand is None else lambda values: values @ by_hand
+            return goal_of(analysis, factor, {proposal.context: proposal.prompt_ids}, self._evaluator, engine.model)
 
         return await self.runs.on_worker(made)
 
@@ -224,3 +231,10 @@ class TuningDesk:
             answer["figures"] = tuning_curves.figures(view)
         return answer
 
+
+def _numbers(body: Mapping[str, Any], name: str, count: int, most: float) -> tuple[float, ...]:
+    """One number for each feature."""
+    given = body.get(name)
+    if not isinstance(given, list) or len(given) != count:
+        raise PlaygroundError(f"{name} must be a list of {count} numbers, one for each feature.")
+    return tuple(asks.number({name: one}, name, 0, -most, most) for one in given)

@@ -137,7 +137,8 @@ def test_a_run_that_nobody_asks_about_ends(desk, monkeypatch):
 
 WRONG = [
     ({"targets": [1.0, 2.0]}, "list of 1 numbers"),
-    ({"targets": ["1"]}, "target must be a number"),
+    ({"targets": ["1"]}, "targets must be a number"),
+    ({"exponents": [float("inf")]}, "exponents must be a number"),
     ({"features": []}, "features must be a list"),
     ({"features": [{"feature": "nothing"}]}, "no feature"),
     ({"prompt": ""}, "prompt is empty"),
