@@ -3,6 +3,7 @@
 
 import * as controls from "./controls.js";
 import { page } from "./page.js";
+import { search, setSearch } from "./decoder.js";
 import { recipe, setRecipe } from "./recipe.js";
 
 const copyOf = (id) => (id.includes("--") ? `--${id.split("--")[1]}` : "");
@@ -60,6 +61,7 @@ export const promptJson = () => ({
 export const lengthJson = () => ({
   max_tokens: controls.number("max-tokens"),
   stop: controls.words("stop-strings").split("\n").filter(Boolean),
+  search: search(),
 });
 
 /** One card's values, {id, on, parameter: value}; what is not said stays. */
@@ -95,7 +97,7 @@ export function nameKnobs(id, title) {
 /** Everything a person has set, as an example's state: what survives a server that goes away. */
 export const state = () => ({
   ...promptJson(), ...lengthJson(), seed: controls.number("seed"), scale: controls.number("guidance-scale"),
-  guided: controls.checked("on-guidance"), guidance: recipe(), strip: page.strip.order.map(stage),
+  guided: controls.checked("on-guidance"), guidance: recipe(), strip: page.strip.order.map(stage), search: search(),
 });
 
 /** Put an example's state into the controls. */
@@ -106,6 +108,7 @@ export function setControls(state) {
   controls.setChecked("on-guidance", state.guided ?? true);
   if (state.stop) controls.setWords("stop-strings", state.stop.join("\n"));
   setRecipe(state.guidance);
+  setSearch(state.search);
   controls.setNumber("guidance-scale", state.scale);
   controls.setNumber("max-tokens", state.max_tokens);
   controls.setNumber("seed", state.seed);

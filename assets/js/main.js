@@ -4,6 +4,7 @@
 import { open } from "./api.js";
 import { adoptToasts, kept, keepOverReload, watch } from "./connection.js";
 import * as controls from "./controls.js";
+import * as decoder from "./decoder.js";
 import { nameKnobs, neutralise, setControls } from "./knobs.js";
 import { ask, promptChanged, retrace, scalePlot, showFirst } from "./live.js";
 import { page, plotly, problem, say, title } from "./page.js";
@@ -154,6 +155,7 @@ async function begin() {
   page.start = start;
   furnish();
   furnishCards(last.closest("#pipeline"));
+  decoder.furnish(document.getElementById("pg-decoder"), page.start.decoders);
   sections.furnish();
   controls.listen(changed);
   document.addEventListener("keydown", onKey);

@@ -15,7 +15,7 @@ export function el(tag, attributes = {}, ...children) {
 const fill = (id, ...children) => document.getElementById(id).replaceChildren(...children);
 
 /** A row of buttons of which one is chosen: Tab reaches the chosen one, arrows choose. */
-function segment(name, choices, choose) {
+export function segment(name, choices, choose) {
   const node = el("div", { class: "pg-segment", role: "radiogroup", "aria-label": name });
   for (const { value, words, ...attributes } of choices) {
     node.append(el("button", { type: "button", role: "radio", "data-value": value, onclick: () => choose(value),

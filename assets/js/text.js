@@ -2,6 +2,7 @@
 // Knows nothing about the picture of a step; it says which step is looked at.
 
 import { get, latest, post, reopen, sessionToken } from "./api.js";
+import { render as drawFound } from "./found.js";
 import { knobs, lengthJson, promptJson } from "./knobs.js";
 import { ask, promptChanged, retrace } from "./live.js";
 import { page, plotly, problem, say, settled } from "./page.js";
@@ -31,12 +32,15 @@ export function receive(delta) {
   const { tokens, nodes } = page;
   if (page.run?.id !== delta.generation) {
     const kept = [...(page.run?.steps ?? [])].filter(([index]) => index < delta.base);
-    page.run = { id: delta.generation, steps: new Map(kept), follow: true };
+    page.run = { id: delta.generation, steps: new Map(kept), found: new Map(), follow: true };
     nodes.goOn.hidden = true;
     tokens.select(null);
   }
   delta.tokens.forEach((token, offset) => page.run.steps.set(delta.at + offset, token));
+  for (const view of delta.found ?? []) page.run.found.set(view.index, view);
+  page.run.done = delta.done;
   tokens.apply(delta);
+  found();
   document.body.dataset.text = page.run.steps.size ? "some" : "none";
   nodes.run.textContent = delta.status ?? "";
   timeline();
@@ -67,6 +71,20 @@ async function sendAgain() {
   }
 }
 
+/** How the text was found, at the step on screen; a list with a gap (a lost message) is fetched again. */
+function found() {
+  const { run } = page;
+  const steps = [...(run?.found?.values() ?? [])].sort((a, b) => a.index - b.index);
+  const whole = steps.every((view, at) => view.index === steps[0].index + at);
+  if (!whole && run.done && !run.asked) {
+    run.asked = true;
+    repair(run.steps.size);
+  }
+  const index = page.key?.startsWith(`${run?.id}.`) ? Number(page.key.split(".")[1]) : null;
+  drawFound(document.getElementById("pg-found-panel"), { steps: whole ? steps : [], index, done: run?.done },
+    { onStep: (at) => run.steps.has(at) && select(run.steps.get(at)) });
+}
+
 /** The Stop button: Gradio closes the stream without a last word. */
 export function stopped() {
   document.body.dataset.generating = "false";
@@ -88,6 +106,7 @@ export function cleared(promptTokens) {
   page.tokens.setPrompt(promptTokens);
   page.tokens.select(null);
   page.nodes.goOn.hidden = true;
+  found();
   timeline();
 }
 
@@ -108,6 +127,7 @@ export function select(token) {
   page.key = token.key;
   if (token.prompt) page.tokens.select(token.index, { prompt: true });
   else page.tokens.select(token.index);
+  found();
   retrace();
 }
 

@@ -30,6 +30,7 @@ HEAD = """
 <meta name="color-scheme" content="light dark">
 <link rel="stylesheet" href="pg/assets/css/modules.css">
 <link rel="stylesheet" href="pg/assets/css/page.css">
+<link rel="stylesheet" href="pg/assets/css/search.css">
 <script>document.documentElement.classList.add("pg-js")</script>
 <script type="module" src="pg/assets/js/main.js"></script>
 """
