@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playground import settings
-from playground.sampling import SAMPLERS, Param, Sampler
+from playground.sampling import SAMPLERS, Param, Sampler, orders
 from tests.trees import ROOT
 
 README = ROOT / "README.md"
@@ -19,11 +19,20 @@ def settings_table() -> str:
 def samplers_table() -> str:
     """Every sampler, in the order of the slots."""
     rows = [(f"**{kind.title}** `{kind.name}`", f"{kind.summary}<br>`{kind.formula}`", _parameters(kind), _off(kind),
-             kind.source) for kind in SAMPLERS.values()]
-    return _table(("Sampler", "What it does", "Parameters", "Off", "Source"), rows)
+             ", ".join(orders.engines_with(kind.name)) or "none of the seven", kind.source)
+            for kind in SAMPLERS.values()]
+    return _table(("Sampler", "What it does", "Parameters", "Off", "Engines that have it", "Source"), rows)
 
 
-PARTS = {"settings": settings_table, "samplers": samplers_table}
+def flavours_table() -> str:
+    """Where engines differ under one name: each flavour of each sampler, ours first."""
+    rows = [(kind.title if number == 0 else "", f"`{value}`", meaning)
+            for kind in SAMPLERS.values() for fact in kind.params().values() if fact.kind == "choice"
+            for number, (value, meaning) in enumerate(fact.choices)]
+    return _table(("Sampler", "Flavour", "Its rule"), rows)
+
+
+PARTS = {"settings": settings_table, "samplers": samplers_table, "flavours": flavours_table}
 
 
 def renewed(text: str) -> str:
@@ -42,6 +51,8 @@ def _parameters(kind: type[Sampler]) -> str:
 
 
 def _values(fact: Param) -> str:
+    if fact.kind == "choice":
+        return ", ".join(f"`{value}`" for value, _ in fact.choices)
     if fact.kind != "number":
         return fact.range_text
     unit = f" {fact.unit}" if fact.unit else ""

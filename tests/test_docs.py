@@ -134,7 +134,13 @@ def test_the_example_of_a_sampler_is_a_sampler(tmp_path, monkeypatch):
 
 
 def test_the_example_follows_from_the_registry_in_the_table():
-    assert samplers_table().count("\n") == len(pg.SAMPLERS) + 1
+    table = samplers_table()
+    assert table.count("\n") == len(pg.SAMPLERS) + 1
+    for name, kind in pg.SAMPLERS.items():
+        (line,) = [line for line in table.splitlines() if f"`{name}` |" in line]
+        said = {fact.replace("\\|", "|") for fact in (kind.title, kind.summary, kind.source)}
+        assert all(fact.replace("|", "\\|") in line for fact in (*said, kind.formula, *orders.engines_with(name)))
+        assert all(f"`{parameter}`" in line for parameter in kind.params())
 
 
 def test_every_picture_is_made_by_the_script():
