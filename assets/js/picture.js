@@ -62,7 +62,8 @@ function drawCards(view) {
   }
   drawRuler(heads.get("draw").drawing, view.dart, { light });
   const cost = view.guidance?.cost_ms;
-  setText(heads.get("guidance").note, cost > 0.5 ? `1 = off · +${cost.toFixed(0)} ms a step` : "1 = off");
+  const own = ["cfg", "negative"].includes(view.guidance?.preset ?? "cfg") ? "" : ` · ${view.guidance.scale_is}`;
+  setText(heads.get("guidance").note, `1 = off${own}${cost > 0.5 ? ` · +${cost.toFixed(0)} ms a step` : ""}`);
   drawRibbon(nodes.ribbon, view.stages, { card: (id) => heads.get(id)?.card ?? null, stacked });
   const hint = narrow.matches ? "Touch the ring beside a token to follow it." : undefined;
   drawJourney(nodes.journey, view, { light, hint, stageTitle: title });

@@ -96,6 +96,8 @@ function show() {
   nodes.preset.title = `${preset.summary}\n${preset.formula}\n${preset.scale_is}\n${preset.source}`;
   nodes.context.value = now.context;
   nodes.gate.value = now.gate;
+  const label = document.querySelector("#guidance-scale label span, #guidance-scale [data-testid='block-info']");
+  if (label) setText(label, preset.scale_is === "the scale is γ" ? "CFG scale" : "Scale");
   nodes.schedule.value = now.schedule;
   nodes.context.disabled = now.context === "prompt";
   for (const name in SLIDERS) {
@@ -105,9 +107,9 @@ function show() {
   setText(nodes.help, `${preset.summary} ${preset.formula}; ${preset.scale_is}. ${preset.source}`);
   const box = document.getElementById("negative-prompt");
   const reads = ["other", "before", "after"].includes(now.context);
-  const label = box?.querySelector("label span, [data-testid='block-info']");
+  const caption = box?.querySelector("label span, [data-testid='block-info']");
   const words = reads ? (preset.text || "Other text") : "Other text · not read by this method";
-  if (label) setText(label, words === "Negative prompt" ? "Negative prompt · steer away from" : words);
+  if (caption) setText(caption, words === "Negative prompt" ? "Negative prompt · steer away from" : words);
   const input = box?.querySelector("textarea");
   if (input) input.placeholder = !reads ? "" : preset.default_text ? `Empty: ${preset.default_text}`
     : now.context === "other" ? "Empty: the end of the prompt alone" : "Empty: nothing is added";

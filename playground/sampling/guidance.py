@@ -26,7 +26,7 @@ WEIGHT: Param = param(
     1.0, -4, 4, 0.05, label="weight", help="Of one branch's log-probabilities.", hard_low=-1000, hard_high=1000
 ).metadata["param"]
 BRANCH_TEMPERATURE: Param = param(
-    1.0, 0.1, 2, 0.05, label="branch temperature", help="Divides a branch's logits first.", hard_low=0.01, hard_high=100
+    1.0, 0.1, 2, 0.05, label="Branch T", help="Divides a branch's logits first.", hard_low=0.01, hard_high=100
 ).metadata["param"]
 
 

@@ -31,7 +31,8 @@ def guidance_view(scene: Scene, now: Moment) -> GuidanceView:
     rows, recipe, guidance = scene.rows, scene.knobs.recipe, scene.knobs.recipe.guidance
     others = [_probabilities(one.logits, heat) for one, heat in zip(rows.others, guidance.temperatures, strict=True)]
     pull = _pull(scene.p_raw, others, weights_at(recipe.weights, 2.0))
-    plausible = np.flatnonzero(scene.p_raw >= PLAUSIBLE * scene.p_raw.max())
+    least = max(PLAUSIBLE, 0.0 if now.is_off else guidance.mask)
+    plausible = np.flatnonzero(scene.p_raw >= least * scene.p_raw.max())
     up, down = _extremes(pull, plausible)
     all_up, all_down = _extremes(pull, np.flatnonzero(np.isfinite(pull)))
 
@@ -46,6 +47,7 @@ def guidance_view(scene: Scene, now: Moment) -> GuidanceView:
         title=PRESETS[recipe.name].title if recipe.name in PRESETS else "Own mix",
         formula=PRESETS[recipe.name].formula if recipe.name in PRESETS else "Σ wᵢ·log pᵢ",
         scale=recipe.scale,
+        scale_is=PRESETS[recipe.name].scale_is if recipe.name in PRESETS else "2 gives the weights as written",
         off=recipe.is_off,
         strength=now.strength,
         weight_sum=float(sum(now.weights)),

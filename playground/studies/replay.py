@@ -74,7 +74,8 @@ async def _restore(
     branches += [(other.branch, tuple(place.key_of(other) for place in places)) for other in others]
     for branch, keys in branches:
         if any(engine.store.get(key) is None for key in keys):
-            spans.append(Span(branch.token_ids + ids, len(branch.token_ids) + start - 1, keys, branch.model, branch.layers))
+            text, first = branch.token_ids + ids, len(branch.token_ids) + start - 1
+            spans.append(Span(text, first, keys, branch.model, branch.layers))
     if spans:
         await run(engine, Reading(tuple(spans), session=session))
 

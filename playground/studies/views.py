@@ -180,6 +180,8 @@ class GuidanceView(TypedDict):
     title: str
     formula: str
     scale: float
+    scale_is: str
+    """What the scale is in the method's own terms."""
     off: bool
     """The scale is 1: nothing is guided at any step."""
     strength: float
@@ -193,7 +195,7 @@ class GuidanceView(TypedDict):
     """Each in words for this step; empty where there is none."""
     promoted: list[GuidanceMark]
     suppressed: list[GuidanceMark]
-    """Of the plausible tokens (p_prompt >= 0.001 of the largest)."""
+    """Of the plausible tokens (p_prompt >= 0.001 of the largest, or what the mask asks for)."""
     promoted_anywhere: list[GuidanceMark]
     suppressed_anywhere: list[GuidanceMark]
     """Of the whole vocabulary, as the paper ranks them."""

@@ -30,13 +30,15 @@ def add_endpoints(desk: Desk) -> None:
         chat: bool = False,
         system: str = "",
         seed: int = 0,
+        guidance: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The next-token distribution after a prompt under a chain, as a view (see playground/studies/views.py).
 
         chain: [{"sampler": "min_p", "min_p": 0.1}, ...]; empty or missing: the model's own distribution.
+        guidance: {"preset": "cad", "scale": 1.5} or branches of one's own, in place of guidance_scale.
         """
         with _call(desk) as session:
-            body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed)
+            body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed, guidance)
             return await desk.next(session, body)
 
     async def generate(
@@ -50,6 +52,7 @@ def add_endpoints(desk: Desk) -> None:
         chat: bool = False,
         system: str = "",
         search: dict[str, Any] | str | None = None,
+        guidance: dict[str, Any] | None = None,
     ) -> AsyncIterator[dict[str, Any]]:
         """Generate text; yields {"text": all so far, "done": false} and closes with "done": true and the "tokens".
 
@@ -57,7 +60,7 @@ def add_endpoints(desk: Desk) -> None:
         "alpha": 0.6}; empty or missing: tokens are drawn. A beam search has no text before it is over.
         """
         with _call(desk) as session:
-            body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed)
+            body = _body(prompt, negative_prompt, guidance_scale, chain, chat, system, seed, guidance)
             body |= {"max_tokens": max_tokens, "stop": stop, "search": search}
             async for delta in desk.generate(session, body):
                 generation = session.generation(delta["generation"])
@@ -87,12 +90,15 @@ def _call(desk: Desk) -> Iterator[Session]:
         desk.forget(session)
 
 
-def _body(prompt: Any, negative: Any, scale: Any, chain: Any, chat: Any, system: Any, seed: Any) -> dict[str, Any]:
-    """The call as the desk's JSON."""
+def _body(
+    prompt: Any, negative: Any, scale: Any, chain: Any, chat: Any, system: Any, seed: Any, guidance: Any
+) -> dict[str, Any]:
+    """The call as the desk's JSON. A guidance has a scale of its own; the other one would override a preset's."""
+    said = {"scale": scale} if guidance is None else {"guidance": guidance}
     return {
         "prompt": prompt,
         "negative": negative,
-        "scale": scale,
+        **said,
         "chain": chain,
         "chat": chat,
         "system": system,

@@ -32,6 +32,7 @@ NEXT = {
     "chat": False,
     "system": "",
     "seed": 0,
+    "guidance": None,
 }
 WRITE = {
     "prompt": "The old sailor",
@@ -43,6 +44,7 @@ WRITE = {
     "stop": None,
     "chat": False,
     "system": "",
+    "guidance": None,
 }
 NO_END = [{"sampler": "logit_bias", "bias": {"256": -100}}]
 
@@ -67,6 +69,12 @@ def test_next_token_with_a_chain_whose_samplers_repeat(client: Client) -> None:
     view = client.predict("The old sailor", chain=chain, guidance_scale=2, api_name="/next_token")
     assert [stage["id"] for stage in view["stages"]] == ["guidance", "top_k", "temperature", "top_k--2"]
     assert view["final"]["support"] == 3
+
+
+def test_next_token_under_a_preset_of_guidance(client: Client) -> None:
+    view = client.predict("The old sailor", guidance={"preset": "coherence", "k": 2}, api_name="/next_token")
+    assert view["guidance"]["preset"] == "coherence" and view["guidance"]["weight_sum"] == pytest.approx(0.5)
+    assert view["guidance"]["branches"][1]["words"] == "the last 2 prompt tokens"
 
 
 def test_generate_streams_a_growing_text(client: Client) -> None:

@@ -277,6 +277,7 @@ def run(
             "title": "CFG",
             "formula": "γ·log p(prompt) + (1 − γ)·log p(other)",
             "scale": scale,
+            "scale_is": "the scale is γ",
             "off": False,
             "strength": 1.0,
             "weight_sum": 1.0,
