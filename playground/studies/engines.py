@@ -7,136 +7,43 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TypedDict
 
 import numpy as np
 
 from playground.models import Vocabulary
-from playground.sampling import Chain, draw, orders
+from playground.sampling import Chain, Recipe, Sampler, cfg, draw, orders
 from playground.sampling.orders import Note, Order, always, as_engine, called
+from playground.studies.engine_views import (
+    EngineDartView,
+    EngineSegment,
+    EngineStageView,
+    EnginesView,
+    EngineTokenView,
+    EngineView,
+    SetView,
+    VariantView,
+)
 from playground.studies.outcome import Outcome, Runs, same, tvd
-from playground.studies.parting import Comparison
+from playground.studies.parting import Comparison, unguided
 from playground.studies.pipeline import guided_scores
 from playground.studies.rows import Knobs, StepRows
 from playground.studies.views import VIEW_VERSION
 
+HERE = Order("here", "", (), "", "")
 NUM_SEGMENTS, NUM_OWN, NUM_TOKENS, NUM_NAMED = 40, 8, 24, 6
-
-
-class EngineSegment(TypedDict):
-    """One token on an engine's ruler, the largest first, laid end to end from 0."""
-
-    token_id: int
-    text: str
-    start: float
-    p: float
-    p_here: float
-    """0: our own pipeline removes it."""
-
-
-class EngineDartView(TypedDict):
-    """The engine's ruler, and what the step's dart hits on it."""
-
-    u: float
-    token_id: int
-    text: str
-    p: float
-    segments: list[EngineSegment]
-
-
-class SetView(TypedDict):
-    """Tokens that one side keeps and the other removes."""
-
-    count: int
-    mass: float
-    """Their share of the side that keeps them."""
-    texts: list[str]
-    """The largest of them."""
-
-
-class EngineStageView(TypedDict):
-    """One stage of an engine's path, as it leaves."""
-
-    name: str
-    title: str
-    params: dict[str, object]
-    support: int
-
-
-class VariantView(TypedDict):
-    """The same engine started another way."""
-
-    name: str
-    says: str
-    parts: str
-    support: int
-    choices: float
-    tvd: float
-
-
-class EngineView(TypedDict):
-    """One engine beside us; we ourselves are one of them, with the name ``here``."""
-
-    name: str
-    version: str
-    says: str
-    """What is its own about its order."""
-    parts: str
-    """The first difference against us, and its reason."""
-    same: bool
-    support: int
-    choices: float
-    entropy_bits: float
-    tvd: float
-    """Total variation distance to us: the largest difference in probability that any event can have."""
-    dart: EngineDartView
-    gained: SetView
-    """Kept there, removed here."""
-    lost: SetView
-    """Kept here, removed there."""
-    path: list[EngineStageView]
-    notes: list[str]
-    quirks: list[str]
-    movable: bool
-    """Whether a setting of the engine changes its order."""
-    variants: list[VariantView]
-
-
-class EngineTokenView(TypedDict):
-    """One line of the table: a token's probability here and in every engine, in the order of ``engines``."""
-
-    token_id: int
-    text: str
-    p_here: float
-    p: list[float]
-
-
-class EnginesView(TypedDict):
-    """The same knobs in every engine, on one step."""
-
-    version: int
-    key: str
-    title: str
-    vocabulary_size: int
-    here: EngineView
-    engines: list[EngineView]
-    tokens: list[EngineTokenView]
-    cost_ms: float
 
 
 def engines_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> EnginesView:
     """The whole view of one step."""
     started = time.perf_counter()
-    scores = guided_scores(rows, knobs)
-    study = _Study(rows, knobs.strip.chain, vocabulary, Runs(scores, rows.token_ids, rows.prompt_length))
-    here = Order("here", "", (), "", "")
-    own = study.engine(here, study.chain, ())
+    study = _Study(rows, knobs, vocabulary)
+    own = study.engine(HERE, study.chain, ())
     engines = [study.engine(order, *as_engine(study.chain, name)) for name, order in orders.ORDERS.items()]
     return EnginesView(
         version=VIEW_VERSION,
         key=rows.key,
         title=rows.title,
-        vocabulary_size=len(scores),
+        vocabulary_size=len(rows.prompt),
         here=own,
         engines=engines,
         tokens=study.tokens(),
@@ -147,14 +54,23 @@ def engines_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> Engine
 class _Study:
     """What every engine is compared with: our own run of the chain, and the dart."""
 
-    def __init__(self, rows: StepRows, chain: Chain, vocabulary: Vocabulary, runs: Runs) -> None:
-        self.chain, self.vocabulary, self.runs = chain, vocabulary, runs
+    def __init__(self, rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> None:
+        scores = guided_scores(rows, knobs)
+        self.chain, self.vocabulary = knobs.strip.chain, vocabulary
+        self.runs = self.plain = Runs(scores, rows.token_ids, rows.prompt_length)
+        if scores is not rows.prompt:
+            self.plain = Runs(rows.prompt, rows.token_ids, rows.prompt_length)
+        self.is_cfg = _is_cfg(knobs.recipe)
         self.u = draw.uniform(rows.seed, 0, rows.step, draw.Purpose.DRAW)
-        self.here = self._outcome(chain)
+        self.here = self.runs(_on(self.chain))
         self._darts: dict[int, EngineDartView] = {}
 
+    def theirs(self, order: Order) -> Runs:
+        """On what enters an engine's chain: the prompt alone, where it cannot guide as we do."""
+        return self.runs if order is HERE or (order.guides and self.is_cfg) else self.plain
+
     def engine(self, order: Order, chain: Chain, notes: Sequence[Note]) -> EngineView:
-        there = self._outcome(chain)
+        there = self.theirs(order)(_on(chain))
         return EngineView(
             name=order.name,
             version=order.version,
@@ -169,7 +85,7 @@ class _Study:
             gained=self._set(there, self.here),
             lost=self._set(self.here, there),
             path=self._path(chain, order),
-            notes=[note.says for note in notes],
+            notes=[*self._guidance(order), *(note.says for note in notes)],
             quirks=list(order.quirks),
             movable=order.movable,
             variants=[self._variant(variant) for variant in order.variants],
@@ -177,7 +93,7 @@ class _Study:
 
     def tokens(self) -> list[EngineTokenView]:
         """The largest tokens here, and those that lead in any engine, by their largest probability."""
-        outcomes = [self._outcome(as_engine(self.chain, name)[0]) for name in orders.ORDERS]
+        outcomes = [self.theirs(order)(_on(as_engine(self.chain, name)[0])) for name, order in orders.ORDERS.items()]
         wanted: dict[int, float] = {}
         for outcome in (self.here, *outcomes):
             for token in outcome.largest(NUM_OWN):
@@ -193,8 +109,8 @@ class _Study:
             for token in leading
         ]
 
-    def _outcome(self, chain: Chain) -> Outcome:
-        return self.runs(sampler for sampler in chain.samplers if not sampler.is_off)
+    def _guidance(self, order: Order) -> list[str]:
+        return [] if self.theirs(order) is self.runs else [f"{unguided(order)}: it starts from the prompt alone."]
 
     def _dart(self, there: Outcome) -> EngineDartView:
         """Most engines share an outcome, which ``self.runs`` keeps: its identity will do."""
@@ -210,13 +126,14 @@ class _Study:
         return self._darts[id(there)]
 
     def _parts(self, order: Order, chain: Chain, notes: Sequence[Note]) -> str:
-        if not order.stages:
+        if order is HERE:
             return ""
-        return Comparison(self.chain, order, chain, notes, self.runs, self.vocabulary.label).says()
+        theirs, label = self.theirs(order), self.vocabulary.label
+        return Comparison(self.chain, order, chain, notes, self.runs, theirs, label).says()
 
     def _variant(self, order: Order) -> VariantView:
         chain, notes = as_engine(self.chain, order.name)
-        there = self._outcome(chain)
+        there = self.theirs(order)(_on(chain))
         return VariantView(
             name=order.name,
             says=order.says,
@@ -250,12 +167,20 @@ class _Study:
 
     def _path(self, chain: Chain, order: Order) -> list[EngineStageView]:
         """The stages that are on, in the engine's order, each with what is left after it."""
-        on = [sampler for sampler in chain.samplers if not sampler.is_off]
-        views = []
+        on, runs, views = _on(chain), self.theirs(order), []
         for number, sampler in enumerate(on, 1):
             params = sampler.to_json()
             params.pop("sampler")
             title = f"its {called(sampler.name)}" if sampler in always(order) else called(sampler.name)
-            left = self.runs(on[:number]).support
+            left = runs(on[:number]).support
             views.append(EngineStageView(name=sampler.name, title=title, params=params, support=left))
         return views
+
+
+def _on(chain: Chain) -> list[Sampler]:
+    return [sampler for sampler in chain.samplers if not sampler.is_off]
+
+
+def _is_cfg(recipe: Recipe) -> bool:
+    """Whether guidance is what engines know: one other branch of the same model, weights of s and 1 − s, no more."""
+    return recipe.num_models == 1 and recipe.guidance == cfg(recipe.guidance.weights[0])

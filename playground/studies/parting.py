@@ -28,14 +28,16 @@ AS_HERE = "The same stages in the same order: the same result."
 
 @dataclass(frozen=True)
 class Comparison:
-    """One engine beside us: ``there`` and ``notes`` are what ``as_engine`` made of ``chain``; ``label`` names
-    tokens."""
+    """One engine beside us: ``there`` and ``notes`` are what ``as_engine`` made of ``chain``; ``runs`` are on the row
+    that enters here, ``theirs`` on the one that enters there (the same where guidance does not part them); ``label``
+    names tokens."""
 
     chain: Chain
     order: Order
     there: Chain
     notes: Sequence[Note]
     runs: Runs
+    theirs: Runs
     label: Callable[[int], str]
 
     @property
@@ -48,22 +50,30 @@ class Comparison:
 
     def says(self) -> str:
         """The first difference that matters and its reason; where nothing differs, that."""
-        here, there = self.runs(self.here), self.runs(self.path)
+        here, there = self.runs(self.here), self.theirs(self.path)
         if same(here, there):
             return self._nothing()
-        reasons = [*self._missed(), *self._parted(), *self._added()]
+        reasons = [*self._unguided(), *self._missed(), *self._parted(), *self._added()]
         for effect, words in reasons:
             if effect * SHARE >= tvd(here, there):
                 return words
         return f"{self.order.name} differs in several small ways: {self._figures(there, here)}."
 
     def _nothing(self) -> str:
+        if self.theirs is not self.runs:
+            return f"{unguided(self.order)}; on this step that changes nothing."
         if self.here == [stage for stage, _ in self._steps()]:
             return AS_HERE
         note = self._note("dropped", "value", "rule")
         if note:
             return f"{note.says[:-1]}; on this step that changes nothing."
         return "Another order, but on this step the same result."
+
+    def _unguided(self) -> Iterator[Reason]:
+        """Guidance that the engine cannot do."""
+        if self.theirs is not self.runs:
+            without, here = self.theirs(self.here), self.runs(self.here)
+            yield tvd(without, here), f"{unguided(self.order)}: {self._figures(without, here)}."
 
     def _missed(self) -> Iterator[Reason]:
         """Stages that the engine leaves out."""
@@ -140,6 +150,11 @@ class Comparison:
             return f"{_tokens(there.support)} {_are(there.support)} left as here, but {num_others:,} of them others"
         token = int(there.token_ids[np.abs(there.probs - here.probs).argmax()])
         return f"{self.label(token)} has {_percent(there.p(token))} there, {_percent(here.p(token))} here"
+
+
+def unguided(order: Order) -> str:
+    """Why an engine starts from the prompt alone."""
+    return f"{order.name} has only guidance by one negative prompt" if order.guides else f"{order.name} has no guidance"
 
 
 def _without(samplers: Sequence[Sampler], gone: Sequence[Sampler]) -> list[Sampler]:

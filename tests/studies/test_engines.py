@@ -10,13 +10,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.sampling import Chain, draw, metrics, softmax
+from playground.sampling import Chain, Recipe, draw, metrics, softmax
 from playground.sampling.orders import ORDERS, as_engine
-from playground.studies.engines import EnginesView, engines_view
+from playground.studies.engine_views import EnginesView
+from playground.studies.engines import engines_view
 from playground.studies.parting import AS_HERE
 from playground.studies.rows import Knobs, StepRows
 from playground.studies.strip import Strip, numbered
 from tests.sampling.strategies import WIDTH, chains
+from tests.studies.branches import beside
 
 
 class Letters:
@@ -29,7 +31,7 @@ class Letters:
 
 def view_of(scores: torch.Tensor, chain: Chain | str, history: tuple[int, ...] = (0,)) -> EnginesView:
     chain = Chain.from_url(chain) if isinstance(chain, str) else chain
-    rows = StepRows("key", scores, None, torch.tensor(history), 1, 0, "title", seed=3)
+    rows = StepRows("key", scores, (), torch.tensor(history), 1, 0, "title", seed=3)
     return engines_view(rows, Knobs(Strip.from_json(numbered(chain.to_json()))), Letters())  # type: ignore[arg-type]
 
 
@@ -89,6 +91,23 @@ def test_what_koboldcpp_lets_in() -> None:
     assert sum(engine["parts"] == AS_HERE for engine in lines.values()) == 6
 
 
+def test_guidance_that_an_engine_has_not() -> None:
+    """The prompt says 0.4, 0.3, 0.2, 0.1, the negative branch the reverse: at scale 2 the guided row is p²/q."""
+    prompt, negative = torch.tensor(FOUR).log(), torch.tensor(FOUR[::-1]).log()
+    rows = StepRows("key", prompt, beside(negative), torch.tensor([0]), 1, 0, "title", seed=3)
+    strip = Strip.from_json([{"id": "min_p", "on": True, "min_p": 0.2}])
+    view = engines_view(rows, Knobs(strip, Recipe(scale=2.0)), Letters())  # type: ignore[arg-type]
+    lines = {engine["name"]: engine for engine in view["engines"]}
+    assert view["here"]["support"] == 2 and lines["transformers"]["same"] and lines["KoboldCpp"]["same"]
+    assert lines["vLLM"]["parts"] == "vLLM has no guidance: 4 tokens are left there, 2 here."
+    assert lines["vLLM"]["notes"] == ["vLLM has no guidance: it starts from the prompt alone."]
+    assert lines["vLLM"]["path"][0]["support"] == 4
+    masked = engines_view(rows, Knobs(strip, Recipe(scale=2.0, mask=0.1)), Letters())  # type: ignore[arg-type]
+    assert masked["engines"][0]["parts"].startswith("transformers has only guidance by one negative prompt: ")
+    off = engines_view(rows, Knobs(strip, Recipe(scale=1.0)), Letters())  # type: ignore[arg-type]
+    assert {engine["parts"] for engine in off["engines"]} == {AS_HERE}
+
+
 def test_small_differences_do_not_hide_the_large_one() -> None:
     """The window differs by a trifle, the place of temperature by nearly everything."""
     scores = torch.linspace(3, 0, 400)
@@ -139,6 +158,6 @@ def test_the_figures_are_those_of_the_plain_computation(chain: Chain, number: in
 
 def test_knobs_that_are_off_are_nowhere() -> None:
     strip: list[dict[str, Any]] = [{"id": "top_k", "on": True, "top_k": 0}, {"id": "min_p", "on": False, "min_p": 0.5}]
-    rows = StepRows("key", torch.tensor(FOUR).log(), None, torch.tensor([0]), 1, 0, "title")
+    rows = StepRows("key", torch.tensor(FOUR).log(), (), torch.tensor([0]), 1, 0, "title")
     view = engines_view(rows, Knobs(Strip.from_json(strip)), Letters())  # type: ignore[arg-type]
     assert view["here"]["path"] == [] and {engine["parts"] for engine in view["engines"]} == {AS_HERE}

@@ -43,6 +43,7 @@ ORDER = Order(
         "XTC's threshold is 0.2 unless set, twice that of the others.",
         "The older half of the repetition window can be penalised less (rep_pen_slope), which nothing here can say.",
     ),
+    guides=True,
     one_window=("repetition_penalty", "presence_penalty"),
     alone={"mirostat": _BEFORE_MIROSTAT, "mirostat_v2": _BEFORE_MIROSTAT},
     instead={"dynamic_temperature": "temperature"},

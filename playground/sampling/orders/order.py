@@ -54,6 +54,8 @@ class Order:
     """A stage that replaces the chain, and all that still runs beside it."""
     instead: Mapping[str, str] = field(default_factory=dict)
     """A stage that takes another one's place where both are set."""
+    guides: bool = False
+    """Whether it has classifier-free guidance with a negative prompt. None of them has more than that."""
     variants: tuple[Order, ...] = ()
     """The same engine, started another way."""
 

@@ -27,6 +27,7 @@ _TEMPERATURE_LAST = Order(
     source=_SOURCE,
     movable=True,
     one_window=_WINDOWED,
+    guides=True,
 )
 
 ORDER = Order(
@@ -44,5 +45,6 @@ ORDER = Order(
         "With the llama.cpp loader the list is sent to llama.cpp, which runs it by its own rules.",
     ),
     one_window=_WINDOWED,
+    guides=True,
     variants=(_TEMPERATURE_LAST,),
 )

@@ -23,6 +23,7 @@ ORDER = Order(
         Stage("eta_cutoff"),
         Stage("watermark"),
     ),
+    guides=True,
     says="Temperature comes before every truncation, and no setting changes that.",
     source="GenerationMixin._get_logits_processor, transformers 5.23",
     quirks=(

@@ -44,7 +44,7 @@ class Hostile:
 
 def view_of(chain: str, vocabulary: Any = Hostile) -> dict[str, Any]:
     title = "</b><img onerror=alert(1)>"
-    rows = StepRows("key", torch.linspace(4, 0, 60), None, torch.tensor([0]), 1, 0, title, seed=3)
+    rows = StepRows("key", torch.linspace(4, 0, 60), (), torch.tensor([0]), 1, 0, title, seed=3)
     strip = Strip.from_json(numbered(Chain.from_url(chain).to_json()))
     return dict(engines_view(rows, Knobs(strip), vocabulary))
 
