@@ -38,7 +38,7 @@ def engines_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> Engine
     started = time.perf_counter()
     study = _Study(rows, knobs, vocabulary)
     own = study.engine(HERE, study.chain, ())
-    engines = [study.engine(order, *as_engine(study.chain, name)) for name, order in orders.ORDERS.items()]
+    engines = [study.engine(order, *study.run_by(order)) for order in orders.ORDERS.values()]
     return EnginesView(
         version=VIEW_VERSION,
         key=rows.key,
@@ -61,6 +61,7 @@ class _Study:
         if scores is not rows.prompt:
             self.plain = Runs(rows.prompt, rows.token_ids, rows.prompt_length)
         self.is_cfg = _is_cfg(knobs.recipe)
+        self.seed, self.step = rows.seed, rows.step
         self.u = draw.uniform(rows.seed, 0, rows.step, draw.Purpose.DRAW)
         self.here = self.runs(_on(self.chain))
         self._darts: dict[int, EngineDartView] = {}
@@ -68,6 +69,11 @@ class _Study:
     def theirs(self, order: Order) -> Runs:
         """On what enters an engine's chain: the prompt alone, where it cannot guide as we do."""
         return self.runs if order is HERE or (order.guides and self.is_cfg) else self.plain
+
+    def run_by(self, order: Order) -> tuple[Chain, list[Note]]:
+        """Our chain as an engine runs it, its own rules for texts resolved."""
+        chain, notes = as_engine(self.chain, order.name)
+        return chain.bind(self.vocabulary), notes
 
     def engine(self, order: Order, chain: Chain, notes: Sequence[Note]) -> EngineView:
         there = self.theirs(order)(_on(chain))
@@ -81,7 +87,7 @@ class _Study:
             choices=2.0**there.entropy_bits,
             entropy_bits=there.entropy_bits,
             tvd=tvd(there, self.here),
-            dart=self._dart(there),
+            dart=self._dart(chain, self.theirs(order)),
             gained=self._set(there, self.here),
             lost=self._set(self.here, there),
             path=self._path(chain, order),
@@ -93,7 +99,7 @@ class _Study:
 
     def tokens(self) -> list[EngineTokenView]:
         """The largest tokens here, and those that lead in any engine, by their largest probability."""
-        outcomes = [self.theirs(order)(_on(as_engine(self.chain, name)[0])) for name, order in orders.ORDERS.items()]
+        outcomes = [self.theirs(order)(_on(self.run_by(order)[0])) for order in orders.ORDERS.values()]
         wanted: dict[int, float] = {}
         for outcome in (self.here, *outcomes):
             for token in outcome.largest(NUM_OWN):
@@ -112,8 +118,10 @@ class _Study:
     def _guidance(self, order: Order) -> list[str]:
         return [] if self.theirs(order) is self.runs else [f"{unguided(order)}: it starts from the prompt alone."]
 
-    def _dart(self, there: Outcome) -> EngineDartView:
-        """Most engines share an outcome, which ``self.runs`` keeps: its identity will do."""
+    def _dart(self, chain: Chain, runs: Runs) -> EngineDartView:
+        """On the side that the coins of random stages take, as when a token is drawn. Most engines share an outcome,
+        which ``runs`` keeps: its identity will do."""
+        there = runs(_on(chain.decided(chain.coins(self.seed, 0, self.step))))
         if id(there) not in self._darts:
             hit = there.hit(self.u)
             self._darts[id(there)] = EngineDartView(
@@ -132,7 +140,7 @@ class _Study:
         return Comparison(self.chain, order, chain, notes, self.runs, theirs, label).says()
 
     def _variant(self, order: Order) -> VariantView:
-        chain, notes = as_engine(self.chain, order.name)
+        chain, notes = self.run_by(order)
         there = self.theirs(order)(_on(chain))
         return VariantView(
             name=order.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,22 +18,33 @@ from playground.studies.engines import engines_view
 from playground.studies.parting import AS_HERE
 from playground.studies.rows import Knobs, StepRows
 from playground.studies.strip import Strip, numbered
-from tests.sampling.strategies import WIDTH, chains
+from tests.sampling.strategies import VOCABULARY, WIDTH, chains
 from tests.studies.branches import beside
 
 
 class Letters:
-    """A vocabulary of any size whose tokens are called t0, t1, ..."""
+    """A vocabulary of any size whose tokens are called t0, t1, ...; their texts are those of the strategies."""
+
+    size, piece, encode = VOCABULARY.size, VOCABULARY.piece, VOCABULARY.encode
 
     @staticmethod
     def label(token_id: int) -> str:
         return f"t{token_id}"
 
 
+LETTERS: Any = Letters()
+
+
 def view_of(scores: torch.Tensor, chain: Chain | str, history: tuple[int, ...] = (0,)) -> EnginesView:
     chain = Chain.from_url(chain) if isinstance(chain, str) else chain
     rows = StepRows("key", scores, (), torch.tensor(history), 1, 0, "title", seed=3)
-    return engines_view(rows, Knobs(Strip.from_json(numbered(chain.to_json()))), Letters())  # type: ignore[arg-type]
+    return engines_view(rows, _knobs(chain), LETTERS)
+
+
+def _knobs(chain: Chain) -> Knobs:
+    """As the inspector hands them over: texts resolved."""
+    strip = Strip.from_json(numbered(chain.to_json()))
+    return Knobs(replace(strip, chain=strip.chain.bind(VOCABULARY)))
 
 
 def says(probs: list[float], chain: str, history: tuple[int, ...] = (0,)) -> dict[str, str]:
@@ -96,15 +108,15 @@ def test_guidance_that_an_engine_has_not() -> None:
     prompt, negative = torch.tensor(FOUR).log(), torch.tensor(FOUR[::-1]).log()
     rows = StepRows("key", prompt, beside(negative), torch.tensor([0]), 1, 0, "title", seed=3)
     strip = Strip.from_json([{"id": "min_p", "on": True, "min_p": 0.2}])
-    view = engines_view(rows, Knobs(strip, Recipe(scale=2.0)), Letters())  # type: ignore[arg-type]
+    view = engines_view(rows, Knobs(strip, Recipe(scale=2.0)), LETTERS)
     lines = {engine["name"]: engine for engine in view["engines"]}
     assert view["here"]["support"] == 2 and lines["transformers"]["same"] and lines["KoboldCpp"]["same"]
     assert lines["vLLM"]["parts"] == "vLLM has no guidance: 4 tokens are left there, 2 here."
     assert lines["vLLM"]["notes"] == ["vLLM has no guidance: it starts from the prompt alone."]
     assert lines["vLLM"]["path"][0]["support"] == 4
-    masked = engines_view(rows, Knobs(strip, Recipe(scale=2.0, mask=0.1)), Letters())  # type: ignore[arg-type]
+    masked = engines_view(rows, Knobs(strip, Recipe(scale=2.0, mask=0.1)), LETTERS)
     assert masked["engines"][0]["parts"].startswith("transformers has only guidance by one negative prompt: ")
-    off = engines_view(rows, Knobs(strip, Recipe(scale=1.0)), Letters())  # type: ignore[arg-type]
+    off = engines_view(rows, Knobs(strip, Recipe(scale=1.0)), LETTERS)
     assert {engine["parts"] for engine in off["engines"]} == {AS_HERE}
 
 
@@ -138,7 +150,7 @@ def test_the_figures_are_those_of_the_plain_computation(chain: Chain, number: in
 
     here = left(chain)
     for engine in (view["here"], *view["engines"]):
-        there = here if engine["name"] == "here" else left(as_engine(chain, engine["name"])[0])
+        there = here if engine["name"] == "here" else left(as_engine(chain, engine["name"])[0].bind(VOCABULARY))
         alive, alive_here = there[0] > -torch.inf, here[0] > -torch.inf
         probs = softmax.softmax(there)[0]
         assert engine["support"] == int(alive.sum())
@@ -147,6 +159,9 @@ def test_the_figures_are_those_of_the_plain_computation(chain: Chain, number: in
         assert engine["gained"]["count"] == int((alive & ~alive_here).sum())
         assert engine["lost"]["count"] == int((alive_here & ~alive).sum())
         u = draw.uniform(3, 0, 0)
+        own = chain if engine["name"] == "here" else as_engine(chain, engine["name"])[0].bind(VOCABULARY)
+        there = left(own.decided(own.coins(3, 0, 0)))
+        probs = softmax.softmax(there)[0]
         assert engine["dart"]["token_id"] == int(draw.draw(there, torch.tensor([u]))[0])
         for segment in engine["dart"]["segments"]:
             assert segment["p"] == pytest.approx(float(probs[segment["token_id"]]), abs=1e-9)
@@ -159,5 +174,5 @@ def test_the_figures_are_those_of_the_plain_computation(chain: Chain, number: in
 def test_knobs_that_are_off_are_nowhere() -> None:
     strip: list[dict[str, Any]] = [{"id": "top_k", "on": True, "top_k": 0}, {"id": "min_p", "on": False, "min_p": 0.5}]
     rows = StepRows("key", torch.tensor(FOUR).log(), (), torch.tensor([0]), 1, 0, "title")
-    view = engines_view(rows, Knobs(Strip.from_json(strip)), Letters())  # type: ignore[arg-type]
+    view = engines_view(rows, Knobs(Strip.from_json(strip)), LETTERS)
     assert view["here"]["path"] == [] and {engine["parts"] for engine in view["engines"]} == {AS_HERE}

@@ -14,7 +14,7 @@ ORDER = Order(
     stages=(
         Stage("logit_bias", limits={"bias": (-100, 100)}),
         Stage("token_ban"),
-        Stage("dry"),
+        Stage("dry", flavour="koboldcpp"),
         Stage("top_k", always={"top_k": 3000, "flavour": "llama.cpp"}, says="lets in only the 3,000 best tokens"),
         Stage("repetition_penalty"),
         Stage("presence_penalty"),

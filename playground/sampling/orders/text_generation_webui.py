@@ -11,7 +11,7 @@ _WINDOWED = ("repetition_penalty", "presence_penalty", "frequency_penalty", "dry
 _BIASES = ("logit_bias", "token_ban")
 _TEMPERED = ("temperature", "dynamic_temperature", "quadratic")
 _CUTS = ("top_k", "top_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "tail_free", "top_a", "min_p")
-_OWN = ("top_n_sigma", "tail_free")
+_OWN = ("dry", "top_n_sigma", "tail_free")
 _LAST = ("xtc", "no_repeat_ngram", "adaptive_p", "mirostat_v2")
 
 
