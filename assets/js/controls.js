@@ -33,7 +33,11 @@ export function setWords(id, value) {
 export const option = (id, value) =>
   [...(host(id)?.querySelectorAll("input[type=radio]") ?? [])].find((input) => input.value === value);
 
-export const choice = (id) => host(id)?.querySelector("input[type=radio]:checked")?.value;
+/** Right after a click two are checked, as Gradio names each differently: the new one is not marked as selected yet. */
+export function choice(id) {
+  const on = [...(host(id)?.querySelectorAll("input[type=radio]:checked") ?? [])];
+  return (on.find((input) => !input.closest("label").classList.contains("selected")) ?? on[0])?.value;
+}
 
 export function setChoice(id, value) {
   const input = option(id, value);
