@@ -61,7 +61,7 @@ export function createBeta({ state, changed, failed }) {
     root.dataset.moves = String(++moves);
   }
 
-  return { root, paint };
+  return { root, paint, words: () => words.textContent };
 }
 
 /** "β = 18.2 (4.1 Z): 1 in 10 proposals is accepted; TVD from the target 0.00 ..." */

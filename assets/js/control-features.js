@@ -26,6 +26,7 @@ export function createFeatures({ state, start, now, changed }) {
       parts = view.gauges.map((gauge, index) => createGauge(gauge, index, !view.enumerated && view.gauges.length > 1));
       rows.replaceChildren(...parts.map((part) => part.root));
       rows.dataset.key = key;
+      lastExponents.length = parts.length;
     }
     view.gauges.forEach((gauge, index) => parts[index].paint(gauge));
   }

@@ -7,6 +7,7 @@ import { createDrawing } from "./control-draw.js";
 import { createFeatures } from "./control-features.js";
 import { createList } from "./control-list.js";
 import { setText } from "./dom.js";
+import { announce } from "./page.js";
 import { el } from "./panels.js";
 
 const TOY = "toy";
@@ -29,8 +30,8 @@ async function open(node, tools) {
   };
   const now = () => (state.pool === TOY ? state.toy : state.asked);
   const handlers = { state, start, tools, now, changed, failed: tools.problem, watch };
-  const say = el("p", { class: "pg-control-say", role: "status" });
-  const refusal = el("p", { class: "pg-control-refusal", role: "alert", hidden: true });
+  const say = el("p", { class: "pg-control-say" });
+  const refusal = el("p", { class: "pg-control-refusal", hidden: true });
   const drawing = createDrawing(handlers);
   const features = createFeatures(handlers);
   const beta = createBeta(handlers);
@@ -77,6 +78,7 @@ async function open(node, tools) {
       list.paint(view);
     }
     setText(say, sentence(view));
+    announce(view.refusal || `${beta.words()} ${sentence(view)}`); // heard once it stands, never at every frame of a drag
     node.dataset.painted = String(Number(node.dataset.painted ?? 0) + 1);
   }
 

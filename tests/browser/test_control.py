@@ -1,0 +1,151 @@
+"""The Control section in a real browser, on the toy model: exact figures, a pool, drags, refusals, hostile words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.browser.driving import clean_tab
+from tests.browser.serving import serving
+
+pytestmark = pytest.mark.browser
+
+SLIDE = """(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }"""
+ROWS = """() => [...document.querySelectorAll('.pg-control-texts li')].map((row) => ({
+  text: row.querySelector('bdi').textContent, accepted: row.classList.contains('pg-accepted'),
+  keep: parseFloat(row.querySelector('.pg-chance-bar').style.width),
+  dart: parseFloat(row.querySelector('.pg-chance-dart').style.left) }))"""
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving("--backend", "toy") as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Any, url: str) -> Iterator[Any]:
+    with clean_tab(browser, url) as tab:
+        after(tab, lambda: tab.locator("#pg-tab-control").click())
+        yield tab
+
+
+def after(page: Any, action: Any) -> None:
+    """Do something and wait until the section has been painted again and stands still."""
+    painted = "Number(document.getElementById('pg-section-control').dataset.painted ?? 0)"
+    before = page.evaluate(painted)
+    action()
+    page.wait_for_function(f"(before) => {painted} > before", arg=before, timeout=30_000)
+    page.wait_for_function(f"""() => new Promise((resolve) => {{
+      const now = {painted};
+      setTimeout(() => resolve(now === {painted}), 600);
+    }})""")
+
+
+def said(page: Any, selector: str) -> str:
+    return str(page.inner_text(selector)).replace("\u00a0", " ")
+
+
+def slide(page: Any, selector: str, value: float) -> None:
+    after(page, lambda: page.locator(selector).first.evaluate(SLIDE, value))
+
+
+def draw(page: Any, num_texts: int = 150) -> None:
+    page.fill("#prompt textarea", "The dragon")
+    page.fill("#pg-control-texts", str(num_texts))
+    after(page, lambda: page.locator("#pg-control-draw").click())
+    page.wait_for_selector("#pg-control-cancel", state="hidden", timeout=60_000)
+    page.wait_for_timeout(900)
+
+
+def add(page: Any, kind: str, **fields: Any) -> None:
+    page.locator("#pg-control-kind").select_option(kind)
+    for name, value in fields.items():
+        page.locator(f".pg-control-add [name={name}]").fill(str(value))
+    after(page, lambda: page.get_by_role("button", name="Add feature").click())
+
+
+def test_the_toy_is_exact_and_rows_flip_with_beta(page: Any) -> None:
+    assert "λ = 0.33" in said(page, ".pg-gauges") and "λ = 0.25" in said(page, ".pg-gauges")
+    before = page.evaluate(ROWS)
+    assert len(before) == 15 and all(row["accepted"] == (row["dart"] < row["keep"]) for row in before)
+    slide(page, "#pg-control-beta", 0.0)
+    looser = page.evaluate(ROWS)
+    assert [row["dart"] for row in looser] == [row["dart"] for row in before]
+    assert sum(row["accepted"] for row in looser) > sum(row["accepted"] for row in before)
+    assert "the target" in said(page, ".pg-control-reading")
+    slide(page, ".pg-gauge-track input", 0.9)
+    assert "target 90.0 %" in said(page, ".pg-gauges")
+    assert page.locator(".pg-control-plot .main-svg").count() > 0
+
+
+def test_a_pool_is_drawn_and_every_drag_is_answered_without_it(page: Any) -> None:
+    draw(page)
+    assert "150 of 150 texts" in said(page, ".pg-control-progress")
+    page.locator(".pg-gauge").wait_for()
+    assert "never so in 150 rows" in said(page, ".pg-gauge-refusal"), "the toy knows no amazing"
+    add(page, "contains", text="moon")
+    after(page, lambda: page.get_by_role("button", name="Take contains “amazing” away").click())
+    slide(page, ".pg-gauge-track input", 0.5)
+    assert "target 50.0 %" in said(page, ".pg-gauges")
+    assert page.locator(".pg-gauge-refusal").first.is_hidden()
+    assert page.locator(".pg-control-refusal").is_hidden()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/pg/v1/")[2]))
+    after(page, lambda: page.get_by_role("button", name="1 in 10").click())
+    assert "10.0 % accepted" in said(page, ".pg-control-reading")
+    slide(page, ".pg-gauge-more input[type=range]", 0.0)
+    assert "0.00 nats away" in said(page, ".pg-control-say")
+    assert set(asked) <= {"control/view", "status"}
+    page.locator("#pg-control-only").select_option("rejected")
+    page.wait_for_function("document.querySelectorAll('.pg-control-texts .pg-accepted').length === 0")
+
+
+def test_pools_of_two_proposals_lie_over_each_other_and_export_is_complete(page: Any) -> None:
+    draw(page, 60)
+    page.locator("#pg-control-proposal").select_option("prompt")
+    page.fill("#pg-control-asked", "The moon and the moon")
+    draw(page, 60)
+    add(page, "num_tokens")
+    assert page.locator(".pg-control-pools button").count() == 3
+    after(page, lambda: page.get_by_role("button", name="Take contains “amazing” away").click())
+    assert "this pool" in said(page, ".pg-control-legend") and "the model" in said(page, ".pg-control-legend")
+    assert "can write only" in said(page, ".pg-control-say")
+    with page.expect_download() as download:
+        page.locator("#pg-control-export").click()
+    data = json.loads(open(download.value.path(), encoding="utf-8").read())
+    assert len(data["pool"]["texts"]) == 60 and data["features"][0]["feature"] == "num_tokens"
+    assert data["fit"]["status"] and data["curve"]["tvd"] and data["seed"] == 7
+
+
+def test_a_long_drawing_shows_texts_and_can_be_stopped(page: Any) -> None:
+    page.fill("#prompt textarea", "The dragon")
+    page.fill("#pg-control-texts", "5000")
+    page.fill("#pg-control-tokens", "64")
+    page.locator("#pg-control-draw").click()
+    shown = "document.querySelector('.pg-control-progress .pg-quiet').textContent"
+    page.wait_for_function(f"/left$/.test({shown})", timeout=30_000)
+    page.locator("#pg-control-cancel").click()
+    page.wait_for_function(f"{shown}.includes('what is finished stays')")
+
+
+def test_hostile_words_are_words(page: Any) -> None:
+    draw(page, 30)
+    hostile = "<img src=x onerror=alert(1)>"
+    add(page, "contains", text=hostile)
+    assert hostile in said(page, ".pg-gauges")
+    page.locator("#pg-control-kind").select_option("regex")
+    page.locator(".pg-control-add [name=pattern]").fill("(a")
+    page.get_by_role("button", name="Add feature").click()
+    refusal = "document.querySelector('.pg-control-refusal').textContent"
+    page.wait_for_function(f"{refusal}.includes('cannot be read')")
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_no_sideways_scrolling(browser: Any, url: str, width: int) -> None:
+    with clean_tab(browser, url, viewport={"width": width, "height": 780}) as page:
+        after(page, lambda: page.locator("#pg-tab-control").click())
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
