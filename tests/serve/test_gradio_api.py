@@ -44,6 +44,7 @@ WRITE = {
     "stop": None,
     "chat": False,
     "system": "",
+    "search": None,
     "guidance": None,
 }
 NO_END = [{"sampler": "logit_bias", "bias": {"256": -100}}]
