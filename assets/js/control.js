@@ -9,6 +9,7 @@ import { createList } from "./control-list.js";
 import { setText } from "./dom.js";
 import { announce } from "./page.js";
 import { el } from "./panels.js";
+import { createTuning } from "./tuning.js";
 
 const TOY = "toy";
 const POLL_MS = 400;
@@ -40,7 +41,13 @@ async function open(node, tools) {
   const right = el("div", { class: "pg-control-right" }, beta.root);
   node.replaceChildren(el("section", { class: "pg-panel pg-control", "aria-label": "Distributional control" },
     el("h2", {}, "Texts that are like this on average"), drawing.root,
-    el("div", { class: "pg-control-columns" }, left, right), list.root));
+    el("div", { class: "pg-control-columns" }, left, right), list.root), createTuning(aim));
+
+  /** What a tuning learns: the pool and the target of this section. */
+  function aim() {
+    if (state.pool === TOY) throw new Error("The toy is exact as it is. Draw a pool of the model; tuning learns its target.");
+    return { pool: state.pool, ...now() };
+  }
 
   const ask = latest(async (bands) => {
     const { features: wanted, targets, exponents } = now();

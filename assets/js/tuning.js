@@ -2,35 +2,27 @@
 // Knows nothing about models or losses; charts/tuning_curves.py draws the curves, the routes under tuning/ do the rest.
 
 import { post } from "./api.js";
-import { el, fit, keep, setAttr, setText } from "./dom.js";
-import { knobs, promptJson } from "./knobs.js";
+import { el, fit, setAttr, setText } from "./dom.js";
+import { knobs } from "./knobs.js";
 import { plotly, problem, say, settled } from "./page.js";
 import { draw } from "./plot.js";
 import { alarm, drawMeters, drawTexts, drawWritten, meters } from "./tuning_parts.js";
-import { aimFields, settingFields } from "./tuning_fields.js";
+import { settingFields } from "./tuning_fields.js";
 
 const POLL_MS = 700;
 const FIGURES = { distance: "Distance", mass: "Mass of the target", shares: "Shares", moments: "Features" };
-const states = new WeakMap();
 
-/**
- * Draw the panel. ``aim()`` answers {features, targets, num_texts, max_tokens, pool?} of whoever shows the panel;
- * without it the panel has fields of its own for one word.
- */
-export function render(node, view, tools, aim = null) {
-  const state = keep(states, node, (parent) => build(parent, aim));
-  if (!state.offered) offer(state).catch(problem);
-}
-
-function build(parent, aim) {
-  const root = el("section", "pg-panel pg-tuning", parent);
+/** The panel, as a node. ``aim()`` answers what to learn, {pool, features, targets, exponents}, or throws why not. */
+export function createTuning(aim) {
+  const root = document.createElement("section");
+  root.className = "pg-panel pg-tuning";
   root.setAttribute("aria-label", "Tuning");
   el("h2", "", root, "Tuning: the model learns to write the target by itself");
   el("p", "pg-quiet", root, "A small adapter is trained on the pool and then on its own texts, on a copy that shares the "
     + "weights: everybody else keeps the untouched model, and goes first. After every pass and step it is asked how exact "
     + "it has become.");
   const form = el("form", "pg-tuning-form", root);
-  const state = { root, form, aim: aim ?? aimFields(form), figures: {}, texts: [], written: [], timer: null, since: 0 };
+  const state = { root, form, aim, figures: {}, texts: [], written: [], timer: null, since: 0 };
   state.settings = settingFields(form);
   state.buttons = buttons(state, root);
   state.progress = el("div", "pg-tuning-progress", root);
@@ -57,7 +49,8 @@ function build(parent, aim) {
     event.preventDefault();
     start(state);
   });
-  return state;
+  offer(state);
+  return root;
 }
 
 function buttons(state, root) {
@@ -116,21 +109,19 @@ function writing(state, root) {
 
 /** What there is to choose, and whatever run this tab already has. */
 async function offer(state) {
-  state.offered = true;
   try {
     const { run, ...choices } = await post("tuning/choices", {});
     state.settings.offer(choices);
     draws(state, run);
   } catch (error) {
-    state.offered = false;
-    throw error;
+    problem(error);
   }
 }
 
 async function start(state, preset = "") {
   let body;
   try {
-    body = { ...promptJson(), seed: knobs().seed, ...state.aim.read(), ...(preset ? { preset } : state.settings.read()) };
+    body = { ...state.aim(), ...(preset ? { preset } : state.settings.read()) };
   } catch (error) {
     problem(error);
     return;

@@ -1,4 +1,4 @@
-// The tuning panel's fields: what to aim at where nobody else says it, and the settings of a run.
+// The tuning panel's fields: the settings of a run.
 // Knows nothing about runs.
 
 import { el, setText } from "./dom.js";
@@ -21,26 +21,6 @@ function read(input, words) {
   const value = Number(input.value);
   if (input.value.trim() === "" || !Number.isFinite(value)) throw new Error(`${words} must be a number.`);
   return value;
-}
-
-/** One word and how often it should be there, with the size of the pool: for a page without the control section. */
-export function aimFields(form) {
-  const box = el("fieldset", "pg-tuning-fields", form);
-  el("legend", "", box, "The texts");
-  const word = el("input");
-  Object.assign(word, { type: "text", value: "amazing", maxLength: 100 });
-  field(box, "contain the word", word);
-  const share = field(box, "in % of cases", number(100, 0.1, 100, "any"), "100: always. Less: a target moment.");
-  const pool = field(box, "Texts of the pool", number(256, 16, 5000, 1));
-  const length = field(box, "Tokens of a text", number(16, 1, 128, 1));
-  return {
-    read: () => ({
-      features: [{ feature: "contains", text: word.value }],
-      targets: [read(share, "The share of texts") / 100],
-      num_texts: read(pool, "The size of the pool"),
-      max_tokens: read(length, "The length of a text"),
-    }),
-  };
 }
 
 /** Loss, passes, steps, rate; ``offer`` fills in what the server says. */

@@ -47,7 +47,6 @@ SECTIONS = (
     Section("engines", "Engines"),
     Section("take-away", "Take away"),
     Section("control", "Control", ("prompts", "toolbar", "strip")),
-    Section("tuning", "Tuning", ("prompts", "toolbar", "strip")),
 )
 
 
