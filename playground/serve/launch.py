@@ -31,6 +31,7 @@ HEAD = """
 <link rel="stylesheet" href="pg/assets/css/modules.css">
 <link rel="stylesheet" href="pg/assets/css/page.css">
 <link rel="stylesheet" href="pg/assets/css/search.css">
+<link rel="stylesheet" href="pg/assets/css/take-away.css">
 <script>document.documentElement.classList.add("pg-js")</script>
 <script type="module" src="pg/assets/js/main.js"></script>
 """

@@ -33,6 +33,7 @@ from playground.ui.knobs import OPENING, guidance_json, registry_json
 from playground.ui.presets import orders_json
 from playground.ui.sections import sections_json
 from playground.ui.session import Session, Sessions
+from playground.ui.take_away_desk import TakeAwayDesk
 from playground.ui.tuning_desk import TuningDesk
 
 
@@ -235,6 +236,11 @@ class Desk:
     def control(self) -> ControlDesk:
         """The control section's questions."""
         return ControlDesk(self.settings, self.host, self.inspector)
+
+    @cached_property
+    def take_away(self) -> TakeAwayDesk:
+        """Settings out to an engine, and back in."""
+        return TakeAwayDesk(self.settings, self.host, self.inspector)
 
     def forget(self, session: Session) -> None:
         """End a session's work and drop its rows."""

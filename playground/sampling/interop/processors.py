@@ -72,7 +72,7 @@ BANS = Processor(
     ("tokens",),
     '''
 class BanTokens(LogitsProcessor):
-    """Tokens that may not come, unless nothing else is left."""
+    """Tokens that may not come; where that is all of them, the likeliest may."""
 
     def __init__(self, tokens):
         self.tokens = tokens
@@ -80,7 +80,9 @@ class BanTokens(LogitsProcessor):
     def __call__(self, input_ids, scores):
         banned = scores.clone()
         banned[:, self.tokens] = -torch.inf
-        return torch.where(banned.isneginf().all(-1, keepdim=True), scores, banned)
+        best = torch.zeros_like(scores, dtype=torch.bool).scatter(1, scores.argmax(-1, keepdim=True), True)
+        nothing = banned.isneginf().all(-1, keepdim=True)
+        return torch.where(nothing, scores.masked_fill(~best, -torch.inf), banned)
 '''.strip("\n"),
 )
 

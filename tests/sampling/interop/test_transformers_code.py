@@ -96,6 +96,10 @@ MODEL = tiny(WIDTH)
 def test_any_chain_that_is_written_without_a_loss(chain, seed):
     if export("transformers", Setup(chain)).losses or any(one.name == "xtc" for one in chain.samplers):
         return
+    if any(one.name == "token_ban" and len(one.tokens) == WIDTH for one in chain.samplers):
+        return  # transformers raises where every token is banned
+    if any(one.name == "top_h" and one.top_h == 1 for one in chain.samplers):
+        return  # whether the last token's share fits is then a matter of float32's last digit
     row = 3 * torch.randn(WIDTH, generator=torch.Generator().manual_seed(seed))
     with pytest.MonkeyPatch.context() as patching:
         agree(Setup(chain, prompt="x"), MODEL, row, patching)

@@ -47,6 +47,9 @@ class Playground(JsonTarget):
     def owns(self, data: dict[str, Any]) -> bool:
         return isinstance(data.get("chain"), list) or isinstance(data.get("strip"), list)
 
+    def sees(self, pasted: Pasted) -> int:
+        return 400 if isinstance(pasted.data, dict) and self.owns(pasted.data) else 0
+
     def read(self, pasted: Pasted, assume: bool) -> Taken:
         data = dict(pasted.data)
         given = Given(data)

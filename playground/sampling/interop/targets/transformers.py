@@ -24,6 +24,7 @@ from playground.sampling.interop.values import Export, Notes, Setup, Taken
 from playground.sampling.sampler import Sampler
 
 ALMOST = 1 - 1e-12
+COLDEST = 1e-4
 FIFTY = "top_k=0 must be said: without it transformers keeps the 50 best tokens only."
 MORE = "A model's own generation_config.json may switch on more than is set here; look into it."
 NO_LIST = "its source does not fit into a few lines"
@@ -43,7 +44,7 @@ class Transformers(Target):
         Bans("suppress_tokens"),
         Stage("repetition_penalty", (Number("repetition_penalty", "penalty"),), neutral=1.0, fixed={"last_n": 0}),
         Stage("no_repeat_ngram", (Number("no_repeat_ngram_size", "size"),)),
-        Stage("temperature", (Number("temperature", "temperature"),), neutral=1.0),
+        Stage("temperature", (Number("temperature", "temperature", low=COLDEST),), neutral=1.0),
         Stage("top_h", (Number("top_h", "top_h", low=1e-9),)),
         Stage("top_k", (Number("top_k", "top_k"),), neutral=0, off_under=0),
         Stage("top_p", (Number("top_p", "top_p"),), neutral=1.0),
@@ -131,6 +132,8 @@ class Transformers(Target):
             if processor is None:
                 notes.lost(f"{sampler.title} is left out: transformers has none, and {NO_LIST}.")
                 continue
+            if processor is GREEDY and sampler.temperature:  # type: ignore[attr-defined]
+                notes.lost(f"A temperature below {COLDEST:g} is written as 0: it would leave the numbers' range.")
             if sampler != self.by_its_rule(sampler):
                 notes.lost(f"{sampler.title} follows our rule in this code.")
             made.append(f"{processor.name}({', '.join(literal(value) for value in processor.arguments(sampler))})")
@@ -208,7 +211,7 @@ def _greedy(chain: Chain) -> tuple[Chain, bool]:
 
 
 def _processor(sampler: Sampler) -> Processor | None:
-    if sampler.name == "temperature" and sampler.temperature == 0:  # type: ignore[attr-defined]
+    if sampler.name == "temperature" and sampler.temperature < COLDEST:  # type: ignore[attr-defined]
         return GREEDY
     if sampler.name == "repetition_penalty" and sampler.last_n:  # type: ignore[attr-defined]
         return WINDOWED
