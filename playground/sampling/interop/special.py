@@ -173,7 +173,7 @@ def _token_id(key: Any) -> int | None:
 
 
 def _round(value: float) -> float:
-    return float(f"{value:.12g}")
+    return float(f"{value:.15g}")
 
 
 @dataclass(frozen=True)

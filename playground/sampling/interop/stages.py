@@ -112,6 +112,8 @@ class Stage:
         """Put a stage into ``values``; what cannot be said goes into the notes."""
         for one in self.fields:
             put(values, one.key, one.write(getattr(sampler, one.param), title, notes), sampler, notes)
+        if self._off(values[self.fields[0].key]):
+            notes.lost(f"{self.fields[0].key} {values[self.fields[0].key]} switches {sampler.title} off in {title}.")
         if self.switch:
             values[self.switch] = True
         for name, value in self.fixed.items():
@@ -191,7 +193,7 @@ def _shared(one: Field) -> bool:
 
 def _scaled(value: float, times: float) -> Any:
     """value · times without the dust of binary fractions: 0.0003 · 10,000 is 3."""
-    return value if times == 1 else float(f"{value * times:.12g}")
+    return value if times == 1 else float(f"{value * times:.15g}")
 
 
 def _range(low: float, high: float) -> str:

@@ -22,7 +22,11 @@ SAME = 1e-6  # probability: differences below this are rounding
 
 
 def swapped(samplers: Sequence[Sampler], order: Sequence[str]) -> list[tuple[Sampler, Sampler]]:
-    """Pairs (earlier here, later here) that an engine with ``order`` runs the other way round with another result."""
+    """Pairs (earlier here, later here) that an engine with ``order`` runs the other way round with another result.
+
+    A stage that draws the token is the last one everywhere.
+    """
+    samplers = [one for one in samplers if one.kind != "draw"]
     place = {name: number for number, name in enumerate(order)}
     return [
         (first, second)
@@ -34,6 +38,7 @@ def swapped(samplers: Sequence[Sampler], order: Sequence[str]) -> list[tuple[Sam
 
 def order_matters(samplers: Sequence[Sampler]) -> bool:
     """Whether any order of these stages but this one could give another distribution."""
+    samplers = [one for one in samplers if one.kind != "draw"]
     return any(not commute(first, second) for number, first in enumerate(samplers) for second in samplers[number + 1 :])
 
 

@@ -11,7 +11,7 @@ from playground.sampling import Chain
 from playground.sampling.interop import TARGETS, Setup, export, parse
 from playground.sampling.interop.guiding import cfg
 from playground.sampling.softmax import softmax
-from tests.sampling.strategies import chains, histories, rows
+from tests.sampling.strategies import VOCABULARY, chains, histories, rows
 
 everyone = pytest.mark.parametrize("target", TARGETS)
 
@@ -41,7 +41,8 @@ def test_what_is_taken_away_comes_back(target, chain, row, history):
         return
     if not any(stage.get("temperature") == 0 for stage in plain(chain)):  # greedy needs no truncation, and says none
         assert plain(taken.setup.chain) == plain(chain), written.text
-    ours, theirs = (softmax(one.apply(row[None], [history])) for one in (chain, taken.setup.chain))
+    bound = [one.bind(VOCABULARY) for one in (chain, taken.setup.chain)]
+    ours, theirs = (softmax(one.apply(row[None], [history])) for one in bound)
     assert torch.allclose(ours, theirs, atol=1e-5, rtol=0), written.text
 
 
@@ -63,8 +64,11 @@ WORDS = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Co")) | st.samp
 @given(prompt=WORDS, negative=WORDS, stop=st.lists(WORDS.filter(bool), max_size=3), seed=st.integers(0, 2**31))
 def test_texts_survive_whatever_is_in_them(target, prompt, negative, stop, seed):
     setup = Setup(Chain(), cfg(1.5), prompt, negative, False, "", seed, 40, tuple(dict.fromkeys(stop)))
-    taken = parse(export(target, setup).text).setup
+    written = export(target, setup)
+    taken = parse(written.text).setup
     assert taken.chain == Chain()
+    if any("Modelfile cannot hold" in loss for loss in written.losses):
+        return
     assert taken.prompt in (None, prompt) and taken.negative in (None, negative)
     assert taken.stop in (None, setup.stop) and taken.seed in (None, seed) and taken.max_tokens in (None, 40)
 

@@ -15,7 +15,7 @@ from playground.sampling import Chain, guide
 from playground.sampling.interop import Setup, export
 from playground.sampling.interop.guiding import cfg
 from playground.sampling.softmax import softmax
-from tests.sampling.strategies import WIDTH, chains
+from tests.sampling.strategies import VOCABULARY, WIDTH, chains
 
 pytest.importorskip("transformers")
 from tests.sampling.interop.exported import HISTORY, scores_of, tiny
@@ -54,7 +54,7 @@ def rows() -> tuple[torch.Tensor, torch.Tensor]:
 def agree(setup: Setup, model, row, monkeypatch, negative=None) -> None:
     scale = setup.guidance.scale if setup.guidance else 1.0
     base = row[None] if negative is None else guide(row[None], negative[None], scale)
-    ours = softmax(setup.chain.apply(base, [HISTORY]))[0]
+    ours = softmax(setup.chain.bind(VOCABULARY).apply(base, [HISTORY]))[0]
     theirs = softmax(scores_of(setup, model, row, monkeypatch, negative)[None])[0]
     assert float((ours - theirs).abs().sum()) / 2 < 2e-5, export("transformers", setup).text
 

@@ -60,7 +60,6 @@ class KoboldCpp(JsonTarget):
                 Texts("dry_sequence_breakers", "sequence_breakers", missing=()),
             ),
             neutral=0.0,
-            warns="DRY: KoboldCpp leaves a match of exactly the allowed length alone, and penalises breakers too.",
         ),
         Stage("repetition_penalty", (Number("rep_pen", "penalty"), WINDOW), neutral=1.0),
         Stage("presence_penalty", (Number("presence_penalty", "penalty"), WINDOW), neutral=0.0),

@@ -150,6 +150,8 @@ def _quoted(text: str, what: str, notes: Notes) -> str:
     if QUOTES in text:
         notes.lost(f"A Modelfile cannot hold three quotes in a row; in {what} they became single ones.")
         text = text.replace(QUOTES, "'''")
+    if text.endswith('"'):
+        notes.lost(f"A Modelfile cannot hold a quotation mark at the end of {what}; a space stands behind it.")
     if text.endswith('"') or text.startswith('"') or "\n" in text:
         return f"{QUOTES}{text}{QUOTES}" if not text.endswith('"') else f"{QUOTES}{text} {QUOTES}"
     return f'"{text}"'
