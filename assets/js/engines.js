@@ -27,7 +27,7 @@ function summary({ engines }) {
   const alike = engines.filter((engine) => engine.same).length;
   if (alike === engines.length) return "On this step all seven do what your strip does here.";
   const furthest = engines.reduce((a, b) => (b.tvd > a.tvd ? b : a));
-  const some = alike ? `${alike} of the seven do` : "none of the seven does";
+  const some = ["none of the seven does", "one of the seven does"][alike] ?? `${alike} of the seven do`;
   return `On this step ${some} what your strip does here; ${furthest.name} is furthest from it, ${percent(furthest.tvd)} apart.`;
 }
 

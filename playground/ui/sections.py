@@ -24,7 +24,7 @@ from typing import Any
 import gradio as gr
 
 SCRIPTS = Path(__file__).parents[2] / "assets" / "js"
-PARTS = ("prompts", "toolbar", "examples", "strip", "sentence", "panels")
+PARTS = ("prompts", "decoder", "toolbar", "examples", "strip", "sentence", "panels")
 """What Play consists of, top to bottom; ``assets/css/page.css`` hides the parts that a section does not keep."""
 
 
