@@ -5,11 +5,13 @@ Knows nothing about samplers or users.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 
+from playground.sampling.columns import Number
 from playground.sampling.context import Context
 
 SHRINK = 4  # survivors are gathered when fewer than 1/SHRINK of the columns: gathering costs about a stage
@@ -88,16 +90,17 @@ def compacted(now: Candidates) -> Candidates:
     """
     if now.scores.is_cuda or now.scores.shape[1] < SMALLEST:
         return now
-    return above(now, torch.full((1, 1), -torch.inf, dtype=now.scores.dtype))
+    return above(now, -math.inf)
 
 
-def above(now: Candidates, floor: torch.Tensor) -> Candidates:
-    """The columns with scores above float[B,1] or [1,1] ``floor``, if they are few; else all, as they were. CPU only.
+def above(now: Candidates, floor: Number) -> Candidates:
+    """The columns with scores above a number or float[B,1], if they are few; else all, as they were. CPU only.
 
     NumPy compares five times faster than torch, and finds few among many as much faster.
     """
     num_rows, num_columns = now.scores.shape
-    flat = torch.from_numpy((now.scores.numpy() > floor.numpy()).ravel().nonzero()[0])  # row by row, columns ascending
+    edge = floor.numpy() if isinstance(floor, torch.Tensor) else floor
+    flat = torch.from_numpy((now.scores.numpy() > edge).ravel().nonzero()[0])  # row by row, columns ascending
     if flat.numel() * SHRINK > num_rows * num_columns:
         return now
     old = now.context.candidate_ids

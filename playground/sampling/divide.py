@@ -22,7 +22,8 @@ def divided(scores: torch.Tensor, temperature: Number) -> torch.Tensor:
     any_greedy = temperature == 0 if plain else bool(greedy.any())
     if any_greedy:
         divisor = torch.where(greedy, 1.0, divisor)
-    if temperature < 1 if plain else bool((divisor < 1).any()):  # a tiny T would make scores infinite, then NaN
+    if (temperature < 1 if plain else bool((divisor < 1).any())) and not _safe(scores, temperature):
+        # A tiny T would make scores infinite, and the next softmax NaN.
         largest = scores.masked_fill(scores == -torch.inf, 0.0).abs_().amax(-1, keepdim=True).double()
         divisor = torch.maximum(divisor, (largest / HEADROOM).clamp(min=1 / HEADROOM, max=1.0))
     cooled = scores / divisor.to(scores.dtype)
@@ -30,3 +31,11 @@ def divided(scores: torch.Tensor, temperature: Number) -> torch.Tensor:
         return cooled
     first = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, scores.argmax(-1, keepdim=True), True)
     return torch.where(greedy & ~first, -torch.inf, cooled)
+
+
+def _safe(scores: torch.Tensor, temperature: Number) -> bool:
+    """Whether no quotient can overflow, where that is quick to see; False where it is not."""
+    if scores.is_cuda or isinstance(temperature, torch.Tensor) or temperature == 0:
+        return False
+    low, high = scores.aminmax()
+    return max(-float(low), float(high)) < HEADROOM * temperature

@@ -28,16 +28,21 @@ def preselected(samplers: Sequence[Sampler], now: Candidates) -> Candidates:
         return now
     scale: Number = 1.0
     for sampler in samplers:
-        if (divisor := sampler.divisor) is None:
+        if type(sampler).reach is not Sampler.reach:
             break
+        if (divisor := sampler.divisor) is None:
+            return now
         scale = scale * divisor
     else:
         return now
-    if type(sampler).reach is Sampler.reach or not bool((torch.as_tensor(scale) > 0).all()):
+    if not (bool((scale > 0).all()) if isinstance(scale, torch.Tensor) else scale > 0):
         return now
     best = scores.amax(-1, keepdim=True)
     reach = sampler.reach(scores, best, scale)
     if reach is None:
         return now
+    if len(scores) == 1 and not isinstance(reach, torch.Tensor):  # one user: numbers are quicker than small tensors
+        top = float(best)
+        return above(now, top - abs(top) * ROUNDING - TINY - reach * (1 + ROUNDING))
     floor = best - best.abs().mul_(ROUNDING).add_(TINY) - reach * (1 + ROUNDING)
     return above(now, floor.to(scores.dtype))
