@@ -23,7 +23,10 @@ export function render(node, steps, options = {}) {
   state.lines.setAttribute("width", width);
   state.lines.setAttribute("height", height);
   mark(state);
-  if (steps.length > begun && !state.canvas.contains(document.activeElement)) state.scroller.scrollLeft = options.done ? 0 : width;
+  // It follows while it grows, and stands at its beginning when it is whole.
+  const grown = steps.length > begun, whole = Boolean(options.done) && !state.whole;
+  if ((grown || whole) && !state.canvas.contains(document.activeElement)) state.scroller.scrollLeft = options.done ? 0 : width;
+  state.whole = Boolean(options.done);
 }
 
 function build(parent) {

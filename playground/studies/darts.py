@@ -26,7 +26,7 @@ def dart_view(scene: Scene) -> DartView:
     rows, taken = scene.rows, scene.taken
     p_taken = scene.p_final if taken is scene.trace else np.asarray(taken.probs)
     alive = scene.alive if taken is scene.trace else np.asarray(taken.removed_by) == ALIVE
-    u = draw.uniform(rows.seed, 0, rows.step, draw.Purpose.DRAW)
+    u = rows.uniform
     shown = largest(p_taken, alive, NUM_SEGMENTS)
     starts = np.concatenate([[0.0], np.cumsum(p_taken[shown])])
     segments = [

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from playground.models import Vocabulary
-from playground.sampling import Chain, Recipe, Sampler, cfg, draw, orders
+from playground.sampling import Chain, Recipe, Sampler, cfg, orders
 from playground.sampling.orders import Note, Order, always, as_engine, called
 from playground.studies.engine_views import (
     EngineDartView,
@@ -62,7 +62,7 @@ class _Study:
             self.plain = Runs(rows.prompt, rows.token_ids, rows.prompt_length)
         self.is_cfg = _is_cfg(knobs.recipe)
         self.seed, self.step = rows.seed, rows.step
-        self.u = draw.uniform(rows.seed, 0, rows.step, draw.Purpose.DRAW)
+        self.u = rows.uniform
         self.here = self.runs(_on(self.chain))
         self._darts: dict[int, EngineDartView] = {}
 

@@ -90,7 +90,16 @@ class Generation:
             chosen,
             at_end=chosen is None,
             recall=Recall(self.request.chain, self._memory(index)),
+            dart=self._dart(index),
         )
+
+    def _dart(self, index: int) -> float | None:
+        """Where the token of a searched text stands on its ruler; greedy's dart flies at 0 behind the end as well."""
+        if self.request.search is None:
+            return None
+        if index < len(self.steps):
+            return self.steps[index].uniform
+        return None if self.request.looks_ahead else self.request.dart(0, index)
 
     def _memory(self, index: int) -> tuple[Any, ...]:
         """What the chain's stages remembered before token ``index``."""

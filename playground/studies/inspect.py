@@ -49,6 +49,8 @@ class Place:
     at_end: bool = True
     recall: Recall | None = None
     """What the stages of the chain that wrote this text remembered here."""
+    dart: float | None = None
+    """Of a searched text; None: the seed's own."""
 
     @property
     def history(self) -> tuple[int, ...]:
@@ -167,6 +169,7 @@ class Inspector:
             engine.guidance_cost_ms if engine else None,
             place.recall,
             self._base(place.row_key, prompt),
+            place.dart,
         )
 
     def missing(self, place: Place) -> bool:

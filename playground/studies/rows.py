@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from playground.engine import OtherBranch
-from playground.sampling import Recipe, metrics
+from playground.sampling import Recipe, draw, metrics
 from playground.studies.recall import Recall
 from playground.studies.strip import Strip
 from playground.studies.views import BaseView
@@ -75,6 +75,13 @@ class StepRows:
     """What the stages of the text's own chain remembered here; None: nothing was written yet."""
     base: BaseRow | None = None
     """Of ``prompt``; computed where the caller has none stored."""
+    dart: float | None = None
+    """Where the token of a searched text stands on the ruler; None: the seed's own dart flies."""
+
+    @property
+    def uniform(self) -> float:
+        """The dart of this step, in [0, 1)."""
+        return draw.uniform(self.seed, 0, self.step, draw.Purpose.DRAW) if self.dart is None else self.dart
 
 
 @dataclass(frozen=True)
