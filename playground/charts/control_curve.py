@@ -21,10 +21,10 @@ def figure(view: dict[str, Any]) -> dict[str, Any]:
     lines, beta, gauge = view["lines"], view["beta"], view["gauges"][0]
     lowest = min(_smallest(line["acceptance_rate"]) for line in lines)
     shown = [value for line in lines for value in [*line["divergence"], *line["high"][:-1]] if value is not None]
-    top = max(shown or [1.0])
+    top = max([*shown, *(line["floor"] for line in lines if view["measure"] == "tvd")] or [1.0])
     traces: list[dict[str, Any]] = []
     for number, line in enumerate(lines):
-        traces += _line(line, COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)])
+        traces += _line(line, COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)], view["measure"] == "tvd")
     traces.append(_moment(lines[0], gauge))
     here = {"type": "scatter", "mode": "markers", "x": [beta["acceptance_rate"]], "y": [beta["divergence"]],
             "marker": {"size": 11, "color": FINAL, "line": {"color": INK, "width": 1.5}},
@@ -51,14 +51,18 @@ def figure(view: dict[str, Any]) -> dict[str, Any]:
     return {"data": traces, "layout": made}
 
 
-def _line(line: dict[str, Any], colour: str, dash: str) -> list[dict[str, Any]]:
-    """A proposal's divergence, its band behind it."""
+def _line(line: dict[str, Any], colour: str, dash: str, is_tvd: bool) -> list[dict[str, Any]]:
+    """A proposal's divergence, its band behind it; dotted the share of the model that it can never write."""
     x, traces = line["acceptance_rate"], []
     if line["low"]:
         edge = {"type": "scatter", "mode": "lines", "x": x, "line": {"width": 0}, "hoverinfo": "skip"}
         traces.append({**edge, "y": line["low"]})
         traces.append({**edge, "y": line["high"], "fill": "tonexty", "fillcolor": GRID, "opacity": 0.5})
     label = escaped(line["label"])
+    if line["floor"] > 0.005 and is_tvd:
+        traces.append({"type": "scatter", "mode": "lines", "x": [x[0], x[-1]], "y": [line["floor"]] * 2,
+                       "line": {"color": colour, "width": 1, "dash": "dot"},
+                       "hovertemplate": f"{label} can never write this share of the model: %{{y:.0%}}<extra></extra>"})
     traces.append({
         "type": "scatter",
         "mode": "lines",

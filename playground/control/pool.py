@@ -32,6 +32,8 @@ class Pool:
     contexts: tuple[str, ...] = ()
     token_ids: tuple[tuple[int, ...], ...] = ()
     """What was written, the end token included where it was drawn."""
+    truncated: bool = False
+    """Whether a proposal cut tokens off, so that some of the model's texts can never be drawn."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -52,6 +54,7 @@ class Pool:
             np.concatenate([self.uniforms, other.uniforms]),
             self.contexts + other.contexts,
             self.token_ids + other.token_ids,
+            self.truncated or other.truncated,
         )
 
     def of(self, rows: Sequence[int]) -> Pool:
@@ -77,6 +80,7 @@ class Pool:
             "log_proposal": self.log_proposal.tolist(),
             "uniforms": self.uniforms.tolist(),
             "contexts": list(self.contexts),
+            "truncated": self.truncated,
         }
 
     @classmethod
@@ -103,4 +107,5 @@ class Pool:
         rows = tuple(
             Text(text, len(ids), -log / np.log(2)) for text, ids, log in zip(texts, tokens, log_base, strict=True)
         )
-        return cls(rows, log_base, log_proposal, uniforms, tuple(contexts), tuple(map(tuple, tokens)))
+        return cls(rows, log_base, log_proposal, uniforms, tuple(contexts), tuple(map(tuple, tokens)),
+                   bool(data.get("truncated", False)))

@@ -96,8 +96,9 @@ class Analysis:
     @property
     def reachable(self) -> tuple[float, float]:
         """Share of the model's own mass that the proposal can write at all, and its standard error: the mean of a/q
-        over draws from q. 1 minus it is a floor under the distance between anything accepted and the model."""
-        if not self.pool.log_weights.any():
+        over draws from q. 1 minus it is a floor under the distance between anything accepted and the model. Only where
+        tokens are cut off: otherwise everything can be written, and the mean would only tell of unlucky draws."""
+        if not self.pool.truncated:
             return 1.0, 0.0
         weights = np.exp(self.pool.log_weights)
         error = float(weights.std(ddof=1) / np.sqrt(len(weights))) if len(weights) > 1 else 1.0

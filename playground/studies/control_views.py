@@ -59,6 +59,8 @@ class CurveView(TypedDict):
     high: list[float | None]
     """95 % band of the divergence from resampled rows; empty while something is dragged."""
     moments: list[list[float]]
+    floor: float
+    """Share of the model that this proposal can never write: no β brings TVD below about that; 0 where it can all."""
     largest: int
     """Which point is the largest ratio seen: to its right TVD 0 only says that none larger was seen."""
 
@@ -242,6 +244,7 @@ def _line(label: str, analysis: Analysis, curve: Curve, ask: Ask) -> CurveView:
         low=[_number(value) for value in band.low],
         high=[_number(value) for value in band.high],
         moments=curve.moments(analysis.values).T.tolist(),
+        floor=0.0 if analysis.enumerated else 1 - analysis.reachable[0],
         largest=int(np.argmin(np.abs(curve.log_betas - curve.ratios.log_largest))),
     )
 

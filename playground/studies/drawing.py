@@ -146,4 +146,5 @@ class Drawing:
             np.array([uniform(self.seed, number, 0, Purpose.ACCEPT) for number in numbers]),
             (self.proposal.context,) * len(rows),
             tuple(tuple(row.token_ids) for row in rows),
+            self.proposal.truncates or not log_proposal.any(),  # all certain: greedy, at temperature 0
         )

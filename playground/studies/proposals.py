@@ -32,6 +32,11 @@ class Proposal:
         """Whether log q is log a by construction."""
         return self.guidance.is_off and not self.chain.samplers
 
+    @property
+    def truncates(self) -> bool:
+        """Whether it cuts tokens off, so that some of the model's texts have probability 0."""
+        return self.guidance.mask > 0 or any(stage.kind in ("truncate", "draw") for stage in self.chain.samplers)
+
     def request(self, num_samples: int, seed: int, first_sample: int = 0, session: str = "") -> Request:
         """At bulk priority, so that people who type go first and half the lanes stay theirs; no rows are kept."""
         if not 1 <= num_samples <= MAX_DRAWN:

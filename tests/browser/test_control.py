@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,17 +107,20 @@ def test_a_pool_is_drawn_and_every_drag_is_answered_without_it(page: Any) -> Non
 
 def test_pools_of_two_proposals_lie_over_each_other_and_export_is_complete(page: Any) -> None:
     draw(page, 60)
+    page.locator("#pg-control-proposal").select_option("page")
+    draw(page, 60)
     page.locator("#pg-control-proposal").select_option("prompt")
     page.fill("#pg-control-asked", "The moon and the moon")
     draw(page, 60)
     add(page, "num_tokens")
-    assert page.locator(".pg-control-pools button").count() == 3
+    assert page.locator(".pg-control-pools button").count() == 4
     after(page, lambda: page.get_by_role("button", name="Take contains “amazing” away").click())
     assert "this pool" in said(page, ".pg-control-legend") and "the model" in said(page, ".pg-control-legend")
-    assert "can write only" in said(page, ".pg-control-say")
+    after(page, lambda: page.locator(".pg-control-pools button").nth(2).click())
+    assert "can write only" in said(page, ".pg-control-say"), "min-p cuts"
     with page.expect_download() as download:
         page.locator("#pg-control-export").click()
-    data = json.loads(open(download.value.path(), encoding="utf-8").read())
+    data = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
     assert len(data["pool"]["texts"]) == 60 and data["features"][0]["feature"] == "num_tokens"
     assert data["fit"]["status"] and data["curve"]["tvd"] and data["seed"] == 7
 

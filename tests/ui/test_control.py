@@ -114,7 +114,9 @@ def test_proposals_are_overlaid_and_their_floor_is_told(desk, tab):
         assert labels[1:] == ["guidance 1.5 → top_k", "prompted: The moon and the moon"]
         assert view["reachable"] == [1.0, 0.0]
         cut = await desk.control.view(tab, {"pool": page, **MOON, "targets": [0.3, 9.0]})
-        assert 0 < cut["reachable"][0] < 1
+        assert 0 < cut["reachable"][0] < 1 and cut["lines"][0]["floor"] == pytest.approx(1 - cut["reachable"][0])
+        asked = await desk.control.view(tab, {"pool": other, **MOON, "targets": [0.3, 9.0]})
+        assert asked["reachable"] == [1.0, 0.0], "another prompt cuts nothing off"
         assert orjson.dumps(view["figure"])
 
     run(main())
