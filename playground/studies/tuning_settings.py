@@ -58,5 +58,5 @@ RANGES: dict[str, tuple[float, float, Any]] = {
 }
 """What each setting may be: from, to, kind."""
 
-FORGETTING = TuningSettings(num_epochs=8, num_steps=0, learning_rate=1e-3, patience=0)
+FORGETTING = TuningSettings(num_epochs=8, num_steps=0, texts_per_offline_step=4, learning_rate=1e-3, patience=0)
 """The demonstration: hits rise to most of the texts while the policy leaves the target behind."""
