@@ -33,12 +33,17 @@ from playground.control.texts import Text, Tools
 from playground.engine import Branch, Engine
 from playground.engine.writing import chat_ids, text_ids
 from playground.errors import PlaygroundError
+from playground.models.adapters import Shape
+from playground.models.tuner import Tuner
 from playground.sampling import Chain, cfg
 from playground.studies.analysis import Analysis
 from playground.studies.control_views import finite
 from playground.studies.drawing import Drawing
 from playground.studies.proposals import Proposal, prompted
 from playground.studies.text_tools import text_tools
+from playground.studies.tuning import Tuning
+from playground.studies.tuning_runs import goal_of
+from playground.studies.tuning_settings import TuningSettings
 
 BATCH = 64
 Progress = Callable[[dict[str, Any]], None]
@@ -112,6 +117,14 @@ class Study:
         """What acceptance rate buys how much divergence from the target, for the proposal the pool is drawn from."""
         analysis = self.analysis
         return analysis.curve(analysis.log_ratio(self._target()), log_betas)
+
+    def tuning(self, **settings: Any) -> Tuning:
+        """A run that teaches an adapter to write the target: ``for view in study.tuning(num_steps=8).run(): ...``. The
+        settings are those of TuningSettings; the tuned model is the run's ``tuner.snapshot()``, for an Engine."""
+        prompts = {one.context: one.prompt_ids for one in self.proposals}
+        goal = goal_of(self.analysis, self._target().log_factor, prompts, self._evaluator, self.engine.model)
+        wanted = TuningSettings(**{"max_tokens": self.proposals[0].max_tokens, "seed": self.seed, **settings})
+        return Tuning(Tuner(self.engine.model, Shape(seed=wanted.seed)), goal, wanted)
 
     # Texts of the target
 

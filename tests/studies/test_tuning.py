@@ -15,6 +15,7 @@ from playground.errors import PlaygroundError
 from playground.models import Chunk
 from playground.models.adapters import AdapterShelf
 from playground.models.tuner import Tuner
+from playground.studies.control import Study
 from playground.studies.drafts import Draft, drafts
 from playground.studies.giving_way import in_pieces, serving
 from playground.studies.goal import Goal
@@ -239,6 +240,17 @@ def test_saved_and_resumed_with_its_curves(rare_word, tmp_path):
     *_, last = resumed.run()
     assert [point["step"] for point in last["points"]] == [0, 1, 2, 3, 3, 4, 5]
     assert resumed.tuner.num_steps == 5
+
+
+def test_from_a_script():
+    """Pool, fit and tuning in a few lines; the pool's texts are learnt as they are, whatever drew them."""
+    with Engine(tiny(), num_threads=1) as engine:
+        study = Study(engine, "ABC", [{"feature": "contains", "text": "K", "whole_words": False}], max_tokens=8)
+        study.draw(200)
+        study.fit([1.0])
+        *_, last = study.tuning(num_epochs=1, num_steps=2, texts_per_step=32, learning_rate=0.01).run()
+    assert last["facts"]["pool_z"] == pytest.approx(study.fitted.base_moments[0])
+    assert last["points"][-1]["rate"] > last["points"][0]["rate"] and last["phase"] == "done"
 
 
 def test_a_tuned_model_writes_in_the_engine(rare_word):
