@@ -57,9 +57,9 @@ class _Study:
     def __init__(self, rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> None:
         scores = guided_scores(rows, knobs)
         self.chain, self.vocabulary = knobs.strip.chain, vocabulary
-        self.runs = self.plain = Runs(scores, rows.token_ids, rows.prompt_length)
+        self.runs = self.plain = Runs(scores, rows.token_ids, rows.prompt_length, rows.recall)
         if scores is not rows.prompt:
-            self.plain = Runs(rows.prompt, rows.token_ids, rows.prompt_length)
+            self.plain = Runs(rows.prompt, rows.token_ids, rows.prompt_length, rows.recall)
         self.is_cfg = _is_cfg(knobs.recipe)
         self.seed, self.step = rows.seed, rows.step
         self.u = rows.uniform

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from playground.sampling import Chain, Sampler, draw
+from playground.studies.recall import Recall, state_at
 
 SAME = 1e-6
 """Total variation distance: what float32 arithmetic in another order may change."""
@@ -80,11 +81,12 @@ def same(one: Outcome, other: Outcome) -> bool:
 
 @dataclass
 class Runs:
-    """Chains run on one row: float32[V] scores after the int64[T] history."""
+    """Chains run on one row: float32[V] scores after the int64[T] history, with the memories recorded there."""
 
     scores: torch.Tensor
     token_ids: torch.Tensor
     prompt_length: int
+    recall: Recall | None = None
     _done: dict[tuple[Sampler, ...], Outcome] = field(default_factory=dict)
 
     def __call__(self, samplers: Iterable[Sampler]) -> Outcome:
@@ -94,7 +96,8 @@ class Runs:
         return self._done[key]
 
     def _run(self, chain: Chain) -> Outcome:
-        left = chain.candidates(self.scores[None], [self.token_ids], self.prompt_length)
+        state = [state_at(self.recall, chain)]
+        left = chain.candidates(self.scores[None], [self.token_ids], self.prompt_length, state)
         alive = (left.scores[0] > -torch.inf).nonzero()[:, 0]
         probs = torch.softmax(left.scores[0, alive].double(), -1)
         ids = left.context.candidate_ids

@@ -78,6 +78,23 @@ def test_engines_runs_the_strip_as_seven_engines_would(live: Live, tab: str, pla
         assert live.post("engines", {"key": key, "strip": strip, "refill": True}, tab).json()["key"] == key
 
 
+def test_engines_sees_what_trace_sees(live: Live, tab: str) -> None:
+    """Memories, coins and texts that the vocabulary resolves: the same here in both."""
+    strip = [
+        {"id": "dry", "multiplier": 1.5, "sequence_breakers": [":", "\n"]},
+        {"id": "xtc", "probability": 0.5, "threshold": 0.01},
+        {"id": "mirostat_v2", "tau": 4.0, "eta": 0.5},
+    ]
+    text = live.write(tab, prompt=PROMPT, max_tokens=6, seed=1, strip=strip)[-1]
+    for step in range(len(text["tokens"])):
+        body = {"key": f"{text['generation']}.{step}", "strip": strip, "refill": True}
+        view, mine = (live.post(route, body, tab).json() for route in ("engines", "trace"))
+        assert view["here"]["support"] == mine["final"]["support"], step
+        assert view["here"]["entropy_bits"] == pytest.approx(mine["final"]["entropy_bits"], abs=1e-9)
+        assert view["here"]["dart"]["token_id"] == mine["dart"]["token_id"]
+        assert view["here"]["dart"]["u"] == mine["dart"]["u"]
+
+
 def keys_of(live: Live, owner: str) -> list[str]:
     place = live.post("next", {"prompt": PROMPT}, owner).json()["key"]
     text = live.write(owner, prompt=PROMPT, max_tokens=3)[-1]["generation"]
