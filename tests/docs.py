@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playground import settings
-from playground.sampling import SAMPLERS, Param, Sampler, orders
+from playground.sampling import PRESETS, SAMPLERS, Param, Sampler, orders
 from tests.trees import ROOT
 
 README = ROOT / "README.md"
@@ -32,7 +32,14 @@ def flavours_table() -> str:
     return _table(("Sampler", "Flavour", "Its rule"), rows)
 
 
-PARTS = {"settings": settings_table, "samplers": samplers_table, "flavours": flavours_table}
+def guidance_table() -> str:
+    """Every preset of guidance."""
+    rows = [(f"**{preset.title}** `{name}`", f"{preset.summary}<br>`{preset.formula}`",
+             f"{preset.recipe.scale:g}; {preset.scale_is}", preset.source) for name, preset in PRESETS.items()]
+    return _table(("Guidance", "What it does", "Published scale", "Source"), rows)
+
+
+PARTS = {"guidance": guidance_table, "settings": settings_table, "samplers": samplers_table, "flavours": flavours_table}
 
 
 def renewed(text: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from playground.models import Model
-from playground.sampling import Chain, Guidance, Schedule, metrics, mix, moment
+from playground.sampling import Guidance, Schedule, metrics, mix, moment
 from playground.studies import first_view
 from tests.browser.driving import after_paint, clean_tab, fill, generate, slide
 from tests.browser.serving import serving
@@ -28,7 +28,9 @@ def url(default_model: Model) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Any, url: str) -> Iterator[Any]:
+    """A fresh tab without any stage: what guidance leaves is what is drawn from."""
     with clean_tab(browser, url) as tab:
+        after_paint(tab, lambda: tab.locator("#pg-neutralise").click())
         yield tab
 
 
@@ -44,9 +46,9 @@ def first_rows() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def assert_drawn(page: Any, guidance: Guidance, negative: torch.Tensor) -> None:
-    """The rows on screen are those of the guidance followed by the opening's min-p."""
+    """The rows on screen are those of the guidance."""
     scores = mix([guidance], [0], first_rows()[0], [negative])
-    probs = torch.softmax(Chain.from_url("min_p:0.05").apply(scores).double(), -1)[0]
+    probs = torch.softmax(scores.double(), -1)[0]
     rows = page.evaluate(ROWS)
     assert len(rows) > 3
     for token, (final, _) in rows.items():
