@@ -104,7 +104,7 @@ PRESETS: dict[str, Preset] = {
         "Guides only the steps at which the model wavers. The paper puts its short text after what is written at every "
         "such step; here it stands after the prompt, before what is written.",
         "γ·log p(prompt) + (1 − γ)·log p(prompt + text) where the entropy exceeds τ",
-        "Yang et al. 2025, arXiv 2510.13940",
+        "Minimal test-time intervention 2025, arXiv 2510.13940",
         "the scale is γ",
         _recipe("entropy", Context("after"), gate=Gate("entropy", bits=2.0), scale=1.5),
         ("bits", "context", "k"),
