@@ -55,6 +55,7 @@ function build(parent) {
     region: layer("path", "cut-region"), before: layer("path", "curve-area"), lost: layer("path", "curve-lost"),
     after: layer("path", "curve-after-area"), ticks: layer("path", "curve-ticks"), third: layer("path", "curve-negative"),
     beforeLine: layer("path", "curve-before"), afterLine: layer("path", "curve-after"),
+    sides: layer("path", "curve-side"), taken: layer("path", "curve-taken"),
     staircase: layer("path", "curve-cumulative"), level: layer("path", "cut-level"), edge: layer("path", "cut-edge"),
     dots: [], vocabulary: 0,
   };
@@ -132,6 +133,9 @@ function drawCurves(state, stage, arriving, view, xs, off) {
   setAttr(state.after, "d", off || guided ? "" : areaPath(xs, after, (i) => alive(after[i])));
   setAttr(state.afterLine, "d", linePath(xs, after));
   setAttr(state.third, "d", guided ? view.guidance.branches.slice(1).map((branch) => linePath(xs, branch.curve)).join("") : "");
+  const sides = off ? [] : stage.sides || []; // of a random stage: what leaves it if its coin falls this way or that
+  setAttr(state.sides, "d", sides.filter((side) => !side.taken).map((side) => linePath(xs, side.after)).join(""));
+  setAttr(state.taken, "d", sides.filter((side) => side.taken).map((side) => linePath(xs, side.after)).join(""));
   setAttr(state.canvas, "aria-label", off ? "switched off" : label(stage));
 }
 
@@ -158,6 +162,12 @@ function drawCut(state, stage, view, xs) {
       shape.staircase = linePath(xs, stage.cumulative || [], yOfMass);
     }
   }
+  if (axis === "ceiling") { // what stands above it goes
+    const y = value > 0 ? tenth(yOfLog(Math.log10(value))) : FLOOR;
+    shape.edge = `M0 ${y}H${WIDTH}`;
+    shape.region = `M0 ${TOP}H${WIDTH}V${y}H0Z`;
+  }
+  if (axis === "target") shape.level = `M0 ${value > 0 ? tenth(yOfLog(Math.log10(value))) : FLOOR}H${WIDTH}`;
   for (const mark of marks) shape.level += `M0 ${mark > 0 ? tenth(yOfLog(Math.log10(mark))) : FLOOR}H${WIDTH}`;
   for (const rank of ranks) shape.edge += `M${tenth(xOfRank(rank, view.vocabulary_size))} ${TOP}V${FLOOR}`;
   for (const name in shape) setAttr(state[name], "d", shape[name]);
@@ -177,7 +187,8 @@ function label(stage) {
   const figures = truncating(stage)
     ? `${count(stage.support_before)} to ${count(stage.support)} tokens`
     : `${choices(stage.choices_before)} to ${choices(stage.choices)} effective choices`;
-  return `${stage.title}: ${figures}`;
+  const sides = (stage.sides || []).map((side) => `${side.label} (${percent(side.probability)}) ${count(side.support)} tokens`);
+  return [`${stage.title}: ${figures}`, ...sides].join("; ");
 }
 
 function drawFooter(state, stage) {

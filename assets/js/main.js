@@ -5,7 +5,7 @@ import { open } from "./api.js";
 import { adoptToasts, kept, keepOverReload, watch } from "./connection.js";
 import * as controls from "./controls.js";
 import * as decoder from "./decoder.js";
-import { nameKnobs, neutralise, setControls } from "./knobs.js";
+import { nameKnobs, neutralise, setControls, state } from "./knobs.js";
 import { ask, promptChanged, retrace, scalePlot, showFirst } from "./live.js";
 import { page, plotly, problem, say, title } from "./page.js";
 import * as panels from "./panels.js";
@@ -64,6 +64,13 @@ function showExample(example) {
   setTimeout(() => { clearTimeout(timers.typing); setMode(page.mode); if (!promptChanged()) retrace(); }, 0);
 }
 
+/** A sampler's own example: the prompt on which it matters, on a strip of the stages it needs. */
+function showMe(name) {
+  const { demo } = page.start.registry[name];
+  panels.watchFor(demo.says);
+  showExample({ state: { ...state(), prompt: demo.prompt, negative: "", system: "", chat: false, scale: 1, guidance: undefined, strip: demo.strip } });
+}
+
 function setChartScale(scale) {
   page.chartScale = scale;
   panels.check(page.nodes.segment, scale);
@@ -120,7 +127,7 @@ function furnishCards(pipeline) {
     const id = node.dataset.stage;
     const facts = registry[id.split("--")[0]];
     const head = panels.cardHead(node, { id, title: title(id), summary: facts?.summary, formula: facts?.formula, source: facts?.source,
-      movable: Boolean(facts), onRemove: page.strip.remove });
+      movable: Boolean(facts), onRemove: page.strip.remove, onShow: facts?.demo ? () => showMe(id.split("--")[0]) : null });
     head.card = node.closest(".pg-card");
     head.note = head.card.appendChild(panels.el("div", { class: "pg-card-note pg-quiet" }));
     page.heads.set(id, head);
@@ -131,7 +138,7 @@ function furnishCards(pipeline) {
   pipeline.append(page.nodes.ribbon);
   panels.addStage(pipeline, Object.keys(registry), registry, (name) => {
     if (!page.strip.add(name)) say(`${title(name)} stands on the strip twice already.`);
-  });
+  }, showMe);
 }
 
 /** Ctrl+Enter generates, where the text can be seen; Escape stops. */

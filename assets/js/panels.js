@@ -102,6 +102,9 @@ function keys() {
   return node;
 }
 
+/** What to look at, under the examples; heard by a screen reader. */
+export const watchFor = (words) => document.getElementById("pg-watch").replaceChildren(el("b", {}, "Watch: "), words);
+
 export function examples(list, choose) {
   const watch = el("p", { class: "pg-watch pg-quiet", id: "pg-watch", "aria-live": "polite" },
     "One click sets everything up; what to watch is said here.");
@@ -109,7 +112,7 @@ export function examples(list, choose) {
   for (const example of list) {
     const chip = el("button", { type: "button", class: "pg-chip", title: example.watch,
       onclick: () => {
-        watch.replaceChildren(el("b", {}, "Watch: "), example.watch);
+        watchFor(example.watch);
         choose(example);
       } }, example.title);
     const name = example.chip;
@@ -120,24 +123,29 @@ export function examples(list, choose) {
     ...groups.values()), watch);
 }
 
-export function cardHead(node, { id, title, summary, formula, source, movable, onRemove }) {
+export function cardHead(node, { id, title, summary, formula, source, movable, onRemove, onShow }) {
   const help = [summary, formula, source].filter(Boolean).join("\n");
   const grip = movable ? el("button", { type: "button", class: "pg-grip", title: "Drag, or use the arrow keys; " +
     "Delete takes the stage off the strip", "aria-label": `Move ${title}` }, "⠿") : null;
   const drawing = el("div", { class: "pg-card-drawing" });
   node.replaceChildren(
     el("div", { class: "pg-card-title" }, grip, el("strong", { title: help }, title),
+      onShow ? el("button", { type: "button", class: "pg-plain pg-card-show", title: "Load a prompt on which it matters",
+        "aria-label": `Show me ${title}`, onclick: onShow }, "show me") : null,
       movable ? el("button", { type: "button", class: "pg-plain pg-card-remove", title: "Take off the strip",
         "aria-label": `Take ${title} off the strip`, onclick: () => onRemove(id) }, "✕") : null),
     drawing);
   return { grip, drawing };
 }
 
-export function addStage(pipeline, names, registry, choose) {
+export function addStage(pipeline, names, registry, choose, showMe) {
   const select = el("select", { id: "pg-add-stage", "aria-label": "Add a stage" }, el("option", { value: "" }, "Add a stage"),
-    ...names.map((name) => el("option", { value: name, title: registry[name].summary }, registry[name].title)));
+    ...names.map((name) => el("option", { value: name, title: registry[name].summary }, registry[name].title)),
+    el("optgroup", { label: "Show me, on a prompt of its own" }, ...names.filter((name) => registry[name].demo).map((name) =>
+      el("option", { value: `show:${name}`, title: registry[name].demo.says }, `Show me: ${registry[name].title}`))));
   select.addEventListener("change", () => {
-    if (select.value) choose(select.value);
+    if (select.value.startsWith("show:")) showMe(select.value.slice(5));
+    else if (select.value) choose(select.value);
     select.value = "";
   });
   pipeline.append(el("div", { class: "pg-add", style: "order: 900" },

@@ -51,6 +51,16 @@ export function draw(view, onForce) {
   dataset.painted = String(++painted);
 }
 
+/** What a card says below its knobs: its coin or its memory, and whose rule it follows. */
+function noteOf(stage) {
+  const facts = stage.on ? page.start.registry[stage.name].params : {};
+  const rules = Object.entries(facts).filter(([, fact]) => fact.kind === "choice").map(([name, fact]) => {
+    const value = stage.params[name] ?? fact.default;
+    return `${value}: ${fact.choices.find(([one]) => one === value)?.[1] ?? ""}.`;
+  });
+  return [stage.note, ...rules].filter(Boolean).join(" ");
+}
+
 function drawCards(view) {
   const { nodes, heads, light } = page;
   const stacked = narrow.matches;
@@ -59,6 +69,7 @@ function drawCards(view) {
     if (!head) continue;
     head.card.classList.toggle("pg-off", !stage.on);
     drawCard(head.drawing, stage, { view, light, stacked });
+    if (stage.id !== "guidance") setText(head.note, noteOf(stage));
   }
   drawRuler(heads.get("draw").drawing, view.dart, { light });
   const cost = view.guidance?.cost_ms;

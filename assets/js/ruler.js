@@ -26,7 +26,10 @@ export function render(node, dart, options = {}) {
   setLabel(state.hit, dart.text, dart.special);
   setAttr(state.hit, "data-token-id", String(dart.token_id));
   setText(state.p, percent(dart.p));
-  const said = `Cumulative ruler: the dart at ${unit(dart.u)} hit ${dart.text}, ${percent(dart.p)}`;
+  const fell = (dart.coins || []).map((coin) => `${coin.title}: coin at ${unit(coin.u)}, ${coin.acts ? "it acts" : "it does not act"}`);
+  setText(state.coins, fell.length ? `${fell.join(" · ")}; the ruler shows this side` : "");
+  setClass(state.coins, "pg-none", !fell.length);
+  const said = [`Cumulative ruler: the dart at ${unit(dart.u)} hit ${dart.text}, ${percent(dart.p)}`, ...fell].join("; ");
   setAttr(state.track, "aria-label", said);
   options.light?.touch();
 }
@@ -46,7 +49,8 @@ function build(parent) {
   const hit = el("bdi", "pg-token", said);
   const p = el("span", "pg-ruler-p", said);
   el("span", "", scale, "1");
-  return { root, u, track, rest, dart, hit, p, segments: [] };
+  const coins = el("div", "pg-ruler-coins pg-none", root);
+  return { root, u, track, rest, dart, hit, p, coins, segments: [] };
 }
 
 function makeSegment() {

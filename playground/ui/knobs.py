@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground.sampling import SAMPLERS, Gate, Param, Sampler, Schedule
+from playground.sampling import SAMPLERS, Chain, Gate, Param, Sampler, Schedule
 from playground.sampling.presets import knob_params, presets_json
 from playground.sampling.recipe import CONTEXTS
 
@@ -23,6 +23,8 @@ OPENING: dict[str, dict[str, Any]] = {
     "min_p": {"on": True, "min_p": 0.05},
 }
 """The stages a first visit finds on the strip, in order; everything else waits behind *Add a stage*."""
+FILLED_IN: dict[str, dict[str, Any]] = {"dry": {"sequence_breakers": ["\n", ":", '"', "*"]}}
+"""What a fresh card holds where that is not the default of JSON: the breakers that llama.cpp begins with."""
 
 PLACEHOLDERS = {"biases": '{"token id": bias}', "tokens": "[token id, ...]", "texts": '["text", ...]'}
 """What an empty text box shows, by the kind of its parameter."""
@@ -71,6 +73,7 @@ def registry_json() -> dict[str, Any]:
             "formula": sampler.formula,
             "source": sampler.source,
             "off": sampler.off,
+            "demo": _demo_json(sampler),
             "params": {
                 name: {
                     "label": param.label,
@@ -89,6 +92,17 @@ def registry_json() -> dict[str, Any]:
         }
         for sampler in ordered_samplers()
     }
+
+
+def _demo_json(sampler: type[Sampler]) -> dict[str, Any]:
+    """What "show me" loads: the prompt and the strip, every parameter said."""
+    demo = sampler.demo
+    chain = Chain.from_json([*demo.before, {"sampler": sampler.name, **demo.params}])
+    strip = [
+        {"id": one.name, "on": True, **{name: fact.to_json(getattr(one, name)) for name, fact in one.params().items()}}
+        for one in chain.samplers
+    ]
+    return {"prompt": demo.prompt, "says": demo.says, "strip": strip}
 
 
 def guidance_json(num_models: int) -> dict[str, Any]:
@@ -134,7 +148,8 @@ def _card(stage_id: str, sampler: type[Sampler], opening: dict[str, Any], on_str
             interactive=True,
         )
         for name, param in sampler.params().items():
-            _knob(stage_id, name, param, opening.get(name, param.default))
+            filled_in = FILLED_IN.get(sampler.name, {})
+            _knob(stage_id, name, param, opening.get(name, filled_in.get(name, param.default)))
 
 
 def _knob(stage_id: str, name: str, param: Param, value: Any) -> None:
