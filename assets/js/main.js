@@ -68,7 +68,8 @@ function showExample(example) {
 function showMe(name) {
   const { demo } = page.start.registry[name];
   panels.watchFor(demo.says);
-  showExample({ state: { ...state(), prompt: demo.prompt, negative: "", system: "", chat: false, scale: 1, guidance: undefined, strip: demo.strip } });
+  showExample({ state: { ...state(), prompt: demo.prompt, negative: "", system: "", chat: false, scale: 1,
+    guidance: undefined, search: undefined, strip: demo.strip } });
 }
 
 function setChartScale(scale) {
@@ -122,14 +123,16 @@ function furnish() {
 
 function furnishCards(pipeline) {
   const { registry, opening } = page.start;
-  page.strip = createStrip(pipeline, opening, { title, say, onChange: () => { retrace(); text.compare(); } });
+  page.strip = createStrip(pipeline, opening, { title, say, onChange: () => { retrace(); text.compare(); },
+    draws: (id) => registry[id.split("--")[0]].kind === "draw" });
   for (const node of pipeline.querySelectorAll(".pg-card-head")) {
     const id = node.dataset.stage;
     const facts = registry[id.split("--")[0]];
     const head = panels.cardHead(node, { id, title: title(id), summary: facts?.summary, formula: facts?.formula, source: facts?.source,
-      movable: Boolean(facts), onRemove: page.strip.remove, onShow: facts?.demo ? () => showMe(id.split("--")[0]) : null });
+      movable: Boolean(facts), onRemove: page.strip.remove });
     head.card = node.closest(".pg-card");
     head.note = head.card.appendChild(panels.el("div", { class: "pg-card-note pg-quiet" }));
+    if (facts?.demo) head.card.append(panels.showButton(title(id), () => showMe(id.split("--")[0])));
     page.heads.set(id, head);
     if (head.grip) page.strip.grip(id, head.grip);
     if (facts) nameKnobs(id, title(id));

@@ -123,20 +123,22 @@ export function examples(list, choose) {
     ...groups.values()), watch);
 }
 
-export function cardHead(node, { id, title, summary, formula, source, movable, onRemove, onShow }) {
+export function cardHead(node, { id, title, summary, formula, source, movable, onRemove }) {
   const help = [summary, formula, source].filter(Boolean).join("\n");
   const grip = movable ? el("button", { type: "button", class: "pg-grip", title: "Drag, or use the arrow keys; " +
     "Delete takes the stage off the strip", "aria-label": `Move ${title}` }, "⠿") : null;
   const drawing = el("div", { class: "pg-card-drawing" });
   node.replaceChildren(
     el("div", { class: "pg-card-title" }, grip, el("strong", { title: help }, title),
-      onShow ? el("button", { type: "button", class: "pg-plain pg-card-show", title: "Load a prompt on which it matters",
-        "aria-label": `Show me ${title}`, onclick: onShow }, "show me") : null,
       movable ? el("button", { type: "button", class: "pg-plain pg-card-remove", title: "Take off the strip",
         "aria-label": `Take ${title} off the strip`, onclick: () => onRemove(id) }, "✕") : null),
     drawing);
   return { grip, drawing };
 }
+
+/** The button at the foot of a card that loads its sampler's own example. */
+export const showButton = (title, handler) => el("button", { type: "button", class: "pg-plain pg-card-show",
+  title: "Load a prompt on which it matters", "aria-label": `Show me ${title}`, onclick: handler }, "Show me");
 
 export function addStage(pipeline, names, registry, choose, showMe) {
   const select = el("select", { id: "pg-add-stage", "aria-label": "Add a stage" }, el("option", { value: "" }, "Add a stage"),

@@ -81,7 +81,9 @@ export function createStrip(pipeline, opening, handlers) {
   function add(name) {
     const free = [name, `${name}--2`].find((id) => !order.includes(id) && card(id));
     if (!free) return null;
-    set([...order, free], free);
+    // What draws the token itself stays last.
+    const last = handlers.draws(name) ? -1 : order.findIndex((id) => handlers.draws(id));
+    set(last < 0 ? [...order, free] : [...order.slice(0, last), free, ...order.slice(last)], free);
     grips.get(free)?.focus();
     return free;
   }

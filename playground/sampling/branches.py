@@ -12,7 +12,8 @@ import torch
 
 from playground.sampling.candidates import Branch, Candidates, Pick
 from playground.sampling.sampler import Sampler
-from playground.sampling.softmax import log_softmax
+from playground.sampling.softmax import total
+from playground.sampling.softmax import weights as weights_of
 from playground.sampling.stacking import merged, separate
 
 Coins = tuple[float | None, ...]  # one a stage: its number in [0, 1), None where the stage has no coin
@@ -102,15 +103,20 @@ def mixture(
     shares, scores = _distinct(weights, scores)
     if len(shares) == 1:
         return scores[0], ids
-    log_probs = log_softmax(scores)
-    level = sum(
-        share * float(row.double().amax() - log_row.amax())
-        for share, row, log_row in zip(shares, scores, log_probs, strict=True)
-    )
-    largest = log_probs.amax(0)
-    largest = torch.where(largest == -torch.inf, 0.0, largest)  # removed by all of them: -inf minus itself is NaN
-    summed = sum(share * (row - largest).exp() for share, row in zip(shares, log_probs, strict=True))
-    return (torch.as_tensor(summed).log() + largest + level).to(scores.dtype), ids
+    unnormalised = weights_of(scores)
+    totals, tops = total(unnormalised)[:, 0], scores.double().amax(-1)
+    parts = torch.tensor(shares, dtype=torch.float64, device=scores.device)
+    factors = (parts / totals).tolist()
+    mixed_probs = unnormalised[0] * factors[0]
+    for factor, row in zip(factors[1:], unnormalised[1:], strict=True):
+        mixed_probs += row * factor  # not a matrix product, whose last bit depends on the number of columns
+    log_probs = mixed_probs.log()
+    gone = mixed_probs == 0
+    if bool(gone.any()):  # removed by all of them, or a probability that underflows, which is a survivor
+        columns = gone.nonzero()[:, 0]
+        log_parts = (parts / totals).log()[:, None] + scores[:, columns].double() - tops[:, None]
+        log_probs[columns] = torch.logsumexp(log_parts, 0)
+    return (log_probs + float((parts * (tops + totals.log())).sum())).to(scores.dtype), ids
 
 
 def _distinct(weights: Sequence[float], scores: torch.Tensor) -> tuple[list[float], torch.Tensor]:

@@ -41,7 +41,9 @@ class Chain:
             raise PlaygroundError(f"A chain has at most {MAX_STAGES} stages; this one has {len(self.samplers)}.")
         for sampler in self.samplers[:-1]:
             if sampler.kind == "draw":
-                raise PlaygroundError(f"{sampler.title} draws the token itself, so it must be the last stage.")
+                last = self.samplers[-1]
+                also = f" {last.title} does so too: switch one of them off." if last.kind == "draw" else ""
+                raise PlaygroundError(f"{sampler.title} draws the token itself, so it must be the last stage.{also}")
         num_branches = math.prod(len(sampler.branches()) for sampler in self.samplers)
         if num_branches > MAX_BRANCHES:
             raise PlaygroundError(
