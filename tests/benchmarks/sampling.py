@@ -46,6 +46,8 @@ TIMES_FASTER, TRACE_MS, ALONE_MS = 2.0, 12.0, 5.0
 SLOWER_MS = {"tail_free": 15.0, "typical_p": 15.0, "mirostat": 15.0}
 """The limits, and the samplers that sort by nature."""
 
+TURN_S = 0.005
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "temperature": {"temperature": 0.8},
     "logit_bias": {"bias": {str(token_id): 1.0 for token_id in range(0, 3000, 10)}},
@@ -161,23 +163,23 @@ def sorting(figures: dict[str, Any]) -> list[str]:
 
 
 def milliseconds(jobs: list[Callable[[], Any]], num_turns: int, device: str = "cpu") -> list[list[float]]:
-    """How long each job takes, turn by turn, the jobs taking turns."""
-    for job in jobs:
-        job()
-        job()
+    """How long each job takes, turn by turn, the jobs taking turns; a turn is as many calls as fill some time."""
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    wait = (lambda: None) if device == "cpu" else torch.cuda.synchronize
+
+    def seconds(job: Callable[[], Any], num_calls: int) -> float:
+        wait()
+        started = clock()
+        for _ in range(num_calls):
+            job()
+        wait()
+        return (clock() - started) / num_calls
+
     found: list[list[float]] = [[] for _ in jobs]
+    num_calls = [max(1, int(TURN_S / min(seconds(job, 1) for _ in range(3)))) for job in jobs]
     for _ in range(num_turns):
-        for job, turns in zip(jobs, found, strict=True):
-            if device == "cpu":
-                started = time.process_time()
-                job()
-                turns.append((time.process_time() - started) * 1000)
-            else:
-                torch.cuda.synchronize()
-                started = time.perf_counter()
-                job()
-                torch.cuda.synchronize()
-                turns.append((time.perf_counter() - started) * 1000)
+        for job, calls, turns in zip(jobs, num_calls, found, strict=True):
+            turns.append(seconds(job, calls) * 1000)
     return found
 
 

@@ -101,3 +101,16 @@ def test_the_largest_with_ties_by_column():
         [True, True, False, False],
     ]
     assert ranked.largest(scores, torch.tensor([[4], [0]])).tolist() == [[True] * 4, [True, False, False, False]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 999), st.sampled_from([1, 2, 17, 200, 500]), st.sampled_from(["plain", "tied", "removed", "few"]))
+def test_the_kth_largest_is_that_of_a_sort(seed, rank, what):
+    scores = 3 * torch.randn(1, 9000, generator=torch.Generator().manual_seed(seed))
+    if what == "tied":
+        scores = scores.round()
+    elif what == "removed":
+        scores[:, 3::2] = -torch.inf
+    elif what == "few":
+        scores[:, 100:] = -torch.inf
+    assert torch.equal(ranked.kth_largest(scores, rank), scores.sort(descending=True).values[:, rank - 1 : rank])

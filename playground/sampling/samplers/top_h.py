@@ -13,7 +13,7 @@ from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import flavour, param
-from playground.sampling.ranked import Answer, largest, settled
+from playground.sampling.ranked import Answer, kth_largest, largest, settled
 from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.softmax import softmax, total, weights
 from playground.sampling.thresholds import entropy_nats
@@ -80,7 +80,7 @@ class TopH(Sampler):
     def reach(self, scores: torch.Tensor, best: torch.Tensor, scale: Number) -> Number | None:
         if self.flavour == "paper" or scores.shape[-1] <= NUM_LOOKED_AT:
             return None
-        return best - scores.topk(NUM_LOOKED_AT, dim=-1).values[:, -1:]
+        return best - kth_largest(scores, NUM_LOOKED_AT)
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
         share = column(self.top_h, scores)

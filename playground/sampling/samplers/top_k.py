@@ -13,7 +13,7 @@ from playground.sampling.columns import Number, column
 from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import flavour, param
-from playground.sampling.ranked import largest
+from playground.sampling.ranked import kth_largest, largest
 from playground.sampling.sampler import Demo, Example, Sampler
 
 
@@ -58,6 +58,8 @@ class TopK(Sampler):
     )
 
     def reach(self, scores: torch.Tensor, best: torch.Tensor, scale: Number) -> Number | None:
+        if isinstance(self.top_k, int):
+            return best - kth_largest(scores, self.top_k) if 0 < self.top_k < scores.shape[-1] else None
         wanted = column(self.top_k, scores, torch.int64)
         if not bool(((wanted > 0) & (wanted < scores.shape[-1])).all()):
             return None
