@@ -5,7 +5,8 @@ import { fit, setAttr, setClass, setStyle, setText } from "./dom.js";
 import { count, percent } from "./format.js";
 import { el } from "./panels.js";
 
-const SHOWN = [["", "all"], ["accepted", "accepted"], ["rejected", "rejected"]];
+const SHOWN = [["", "all"], ["accepted", "accepted"], ["rejected", "rejected"],
+  ["resampled", "drawn again by weight"]];
 
 export function createList({ state, changed }) {
   const select = el("select", { id: "pg-control-only" }, ...SHOWN.map(([value, words]) => el("option", { value }, words)));
@@ -20,7 +21,9 @@ export function createList({ state, changed }) {
   const root = el("div", { class: "pg-control-list" }, el("div", { class: "pg-control-form" }, title, el("label", {}, "show ", select)), note, list);
 
   function paint(view) {
-    setText(note, view.enumerated
+    setText(note, state.only === "resampled"
+      ? "Importance resampling: texts of the pool drawn again in proportion to their weight; whatever is likely under the target comes back often."
+      : view.enumerated
       ? "Bars: the model, the target, what is accepted at this β. The dart stays: moving β flips a text only where its chance passes the dart."
       : `Each text's bar is its chance min(1, P/(βq)); the mark is its own dart, which stays. ${count(view.num_accepted)} are accepted; the first ${view.rows.length} are shown.`);
     const most = view.enumerated ? Math.max(...view.rows.flatMap((row) => row.p)) : 1;

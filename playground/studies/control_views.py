@@ -17,6 +17,7 @@ from playground.control.bootstrap import Interval, curve_intervals
 from playground.control.curve import Curve
 from playground.control.dual import log_sum_exp
 from playground.control.fit import Fit, fit
+from playground.control.sampling import resampled
 from playground.errors import PlaygroundError
 from playground.studies.analysis import Analysis
 
@@ -88,7 +89,7 @@ class Ask:
     measure: str = "tvd"
     bands: bool = False
     only: str = ""
-    """``accepted`` or ``rejected``: what the list shows; empty: both."""
+    """``accepted``, ``rejected`` or ``resampled``: what the list shows; empty: the pool as drawn."""
 
     def filled(self, analysis: Analysis) -> Ask:
         """With a number for every target."""
@@ -253,7 +254,10 @@ def _rows(
     analysis: Analysis, target: Fit, log_ratio: Floats, log_beta: float, taken: Any, only: str
 ) -> list[TextRow]:
     keep = np.exp(np.minimum(0.0, log_ratio - log_beta)) if log_beta > -np.inf else (log_ratio > -np.inf) * 1.0
-    wanted = np.flatnonzero(taken if only == "accepted" else ~taken if only == "rejected" else taken | ~taken)
+    if only == "resampled":  # rows again and again, in proportion to their weight under the target
+        wanted = resampled(target.probabilities, NUM_LISTED, seed=0)
+    else:
+        wanted = np.flatnonzero(taken if only == "accepted" else ~taken if only == "rejected" else taken | ~taken)
     chances: list[list[float]] = [[] for _ in keep]
     if analysis.enumerated:
         base = np.exp(analysis.pool.log_base)

@@ -37,6 +37,9 @@ NEEDS_MODEL = frozenset({"classifier"})
 """Kinds that the page cannot offer: anybody could make the server fetch and run any model."""
 
 
+LISTS = ("", "accepted", "rejected", "resampled")
+
+
 @dataclass
 class ControlDesk:
     """One for the whole server."""
@@ -177,8 +180,8 @@ TOOLS: Tools = text_tools()
 
 def _ask(body: Mapping[str, Any], num_features: int) -> Ask:
     measure, only = asks.text(body, "measure") or "tvd", asks.text(body, "only")
-    if measure not in MEASURES or only not in ("", "accepted", "rejected"):
-        raise PlaygroundError(f"measure is one of {', '.join(MEASURES)}; only is accepted, rejected or empty.")
+    if measure not in MEASURES or only not in LISTS:
+        raise PlaygroundError(f"measure is one of {', '.join(MEASURES)}; only one of {', '.join(LISTS[1:])} or empty.")
     targets = _numbers(body, "targets", num_features, 1e9)
     exponents = _numbers(body, "exponents", num_features, EXPONENT_LIMIT * 1e6) if body.get("exponents") else None
     rate = asks.number(body, "acceptance_rate", 0.1, 1e-9, 1.0) if body.get("acceptance_rate") is not None else None

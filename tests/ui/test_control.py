@@ -58,6 +58,9 @@ def test_draw_watch_view_and_export(desk, tab):
         looser = await desk.control.view(tab, {"pool": pool, **MOON, "acceptance_rate": 0.5, "only": "rejected"})
         assert looser["beta"]["acceptance_rate"] == pytest.approx(0.5)
         assert looser["num_accepted"] > view["num_accepted"] and not any(row["accepted"] for row in looser["rows"])
+        again = await desk.control.view(tab, {"pool": pool, **MOON, "only": "resampled"})
+        share = sum(row["values"][0] for row in again["rows"]) / len(again["rows"])
+        assert share == pytest.approx(0.5, abs=0.12)
         export = await desk.control.export(tab, {"pool": pool, **MOON})
         assert len(export["pool"]["texts"]) == 200 and export["seed"] == 7
         assert export["fit"]["moments"][0] == pytest.approx(0.5)
