@@ -167,11 +167,9 @@ class _Study:
 
     def _set(self, keeps: Outcome, removes: Outcome) -> SetView:
         """What the one keeps and the other does not."""
-        places = keeps.outside(removes)
-        probs = keeps.probs[places]
-        named = keeps.token_ids[places[np.argsort(-probs, kind="stable")[:NUM_NAMED]]]
-        texts = [self.vocabulary.label(token) for token in named.tolist()]
-        return SetView(count=len(places), mass=float(probs.sum()), texts=texts)
+        only = keeps.outside(removes)
+        texts = [self.vocabulary.label(token) for token in only.largest(NUM_NAMED)]
+        return SetView(count=only.support, mass=float(only.probs.sum()), texts=texts)
 
     def _path(self, chain: Chain, order: Order) -> list[EngineStageView]:
         """The stages that are on, in the engine's order, each with what is left after it."""

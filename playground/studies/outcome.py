@@ -55,13 +55,14 @@ class Outcome:
         scores = torch.from_numpy(self.probs).log()[None]
         return int(self.token_ids[int(draw.draw(scores, torch.tensor([u], dtype=torch.float64))[0])])
 
-    def outside(self, other: Outcome) -> NDArray[np.int64]:
-        """Indices of the survivors that the other one has removed."""
-        if self.support == other.support == self.size:
-            return np.empty(0, np.int64)
+    def outside(self, other: Outcome) -> Outcome:
+        """The survivors that the other one has removed."""
+        if self is other or other.support == self.size:
+            return Outcome(self.size, self.token_ids[:0], self.probs[:0])
         gone = np.ones(self.size, bool)
         gone[other.token_ids] = False
-        return np.flatnonzero(gone[self.token_ids])
+        places = np.flatnonzero(gone[self.token_ids])
+        return Outcome(self.size, self.token_ids[places], self.probs[places])
 
 
 def tvd(one: Outcome, other: Outcome) -> float:

@@ -53,9 +53,9 @@ class Comparison:
         here, there = self.runs(self.here), self.theirs(self.path)
         if same(here, there):
             return self._nothing()
-        reasons = [*self._unguided(), *self._missed(), *self._parted(), *self._added()]
-        for effect, words in reasons:
-            if effect * SHARE >= tvd(here, there):
+        whole = tvd(here, there)
+        for effect, words in self._reasons():
+            if effect * SHARE >= whole:
                 return words
         return f"{self.order.name} differs in several small ways: {self._figures(there, here)}."
 
@@ -68,6 +68,13 @@ class Comparison:
         if note:
             return f"{note.says[:-1]}; on this step that changes nothing."
         return "Another order, but on this step the same result."
+
+    def _reasons(self) -> Iterator[Reason]:
+        """All differences, each worked out when it is asked for."""
+        yield from self._unguided()
+        yield from self._missed()
+        yield from self._parted()
+        yield from self._added()
 
     def _unguided(self) -> Iterator[Reason]:
         """Guidance that the engine cannot do."""
@@ -146,7 +153,7 @@ class Comparison:
         """What is left there and here; where that is the same, the token whose chance differs most."""
         if there.support != here.support:
             return f"{_tokens(there.support)} {_are(there.support)} left there, {here.support:,} here"
-        if num_others := len(there.outside(here)):
+        if num_others := there.outside(here).support:
             return f"{_tokens(there.support)} {_are(there.support)} left as here, but {num_others:,} of them others"
         token = int(there.token_ids[np.abs(there.probs - here.probs).argmax()])
         return f"{self.label(token)} has {_percent(there.p(token))} there, {_percent(here.p(token))} here"
