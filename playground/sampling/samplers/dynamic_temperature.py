@@ -14,8 +14,7 @@ from playground.sampling.context import Context
 from playground.sampling.divide import divided
 from playground.sampling.param import param
 from playground.sampling.sampler import Demo, Example, Sampler
-from playground.sampling.softmax import softmax
-from playground.sampling.thresholds import entropy_nats
+from playground.sampling.thresholds import Masses
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class DynamicTemperature(Sampler):
             return scores
         num_left = (scores > -torch.inf).sum(-1, keepdim=True)
         highest = num_left.double().log()
-        share = torch.where(num_left > 1, entropy_nats(softmax(scores)) / highest, 0.0).clamp(0.0, 1.0)
+        share = torch.where(num_left > 1, Masses.of(scores).entropy_nats / highest, 0.0).clamp(0.0, 1.0)
         temperature = low + (high - low) * share ** column(self.exponent, scores)
         # To float32's digits: the last ones of a power depend on how many rows are computed together.
         temperature = torch.where(num_left > 1, temperature.float().double(), 1.0)

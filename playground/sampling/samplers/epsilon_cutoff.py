@@ -14,8 +14,7 @@ from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import param
 from playground.sampling.sampler import Demo, Example, Sampler
-from playground.sampling.softmax import softmax
-from playground.sampling.thresholds import at_least
+from playground.sampling.thresholds import Masses, at_least
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class EpsilonCutoff(Sampler):
         epsilon = column(self.epsilon, scores)
         if not bool((epsilon > 0).any()):
             return scores
-        return at_least(scores, softmax(scores), epsilon)
+        return at_least(scores, Masses.of(scores), epsilon.log())
 
     def cut(self, probs: torch.Tensor, alive: torch.Tensor) -> Cut:
         return Cut("probability", float(self.epsilon))

@@ -14,8 +14,7 @@ from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import param
 from playground.sampling.sampler import Demo, Example, Sampler
-from playground.sampling.softmax import softmax
-from playground.sampling.thresholds import at_least, entropy_nats
+from playground.sampling.thresholds import Masses, at_least
 
 
 @dataclass(frozen=True)
@@ -56,18 +55,18 @@ class EtaCutoff(Sampler):
         {"epsilon": 0.002},
     )
 
-    def threshold(self, probs: torch.Tensor, epsilon: torch.Tensor) -> torch.Tensor:
-        """float64[B,K] and float64[B,1] -> float64[B,1]: η."""
-        return torch.minimum(epsilon, epsilon.sqrt() * (-entropy_nats(probs)).exp())
+    def log_threshold(self, masses: Masses, epsilon: torch.Tensor) -> torch.Tensor:
+        """ε as float64[B,1] -> float64[B,1]: ln η."""
+        return torch.minimum(epsilon.log(), epsilon.log() / 2 - masses.entropy_nats)
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
         epsilon = column(self.epsilon, scores)
         if not bool((epsilon > 0).any()):
             return scores
-        probs = softmax(scores)
-        return at_least(scores, probs, self.threshold(probs, epsilon))
+        masses = Masses.of(scores)
+        return at_least(scores, masses, self.log_threshold(masses, epsilon))
 
     def cut(self, probs: torch.Tensor, alive: torch.Tensor) -> Cut:
         epsilon = float(self.epsilon)
-        eta = float(self.threshold(probs[None], column(epsilon, probs)))
+        eta = float(self.log_threshold(Masses.of(probs[None].log()), column(epsilon, probs)).exp())
         return Cut("probability", eta, marks=(epsilon,) if eta < epsilon else ())

@@ -13,8 +13,7 @@ from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import flavour
 from playground.sampling.sampler import Demo, Example, Sampler
-from playground.sampling.softmax import softmax
-from playground.sampling.thresholds import at_least, collision
+from playground.sampling.thresholds import Masses, at_least
 
 
 @dataclass(frozen=True)
@@ -62,16 +61,16 @@ class PLess(Sampler):
     )
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
-        probs = softmax(scores)
-        return at_least(scores, probs, self.threshold(probs, scores > -torch.inf))
+        masses = Masses.of(scores)
+        return at_least(scores, masses, self.threshold(masses).log())
 
-    def threshold(self, probs: torch.Tensor, here: torch.Tensor) -> torch.Tensor:
-        """float64[B,K] and bool[B,K], which tokens are left -> float64[B,1]."""
-        agreeing = collision(probs)
+    def threshold(self, masses: Masses) -> torch.Tensor:
+        """float64[B,1]: the probability that a token must reach."""
+        agreeing = masses.collision
         if self.flavour == "ours":
             return agreeing
-        count = here.sum(-1, keepdim=True).double()
+        count = (masses.below > -torch.inf).sum(-1, keepdim=True).double()
         return torch.where(count > 1, (count * agreeing - 1) / (count - 1), 0.0).clamp(min=0.0)
 
     def cut(self, probs: torch.Tensor, alive: torch.Tensor) -> Cut:
-        return Cut("probability", float(self.threshold(probs[None], probs[None] > 0)))
+        return Cut("probability", float(self.threshold(Masses.of(probs[None].log()))))

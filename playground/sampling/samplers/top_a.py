@@ -14,8 +14,7 @@ from playground.sampling.context import Context
 from playground.sampling.cut import Cut
 from playground.sampling.param import param
 from playground.sampling.sampler import Demo, Example, Sampler
-from playground.sampling.softmax import softmax
-from playground.sampling.thresholds import at_least
+from playground.sampling.thresholds import Masses, at_least
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,8 @@ class TopA(Sampler):
         share = column(self.top_a, scores)
         if not bool((share > 0).any()):
             return scores
-        probs = softmax(scores)
-        return at_least(scores, probs, share * probs.amax(-1, keepdim=True) ** 2)
+        masses = Masses.of(scores)
+        return at_least(scores, masses, share.log() - 2 * masses.whole.log())  # ln p_max = −ln Σ w
 
     def cut(self, probs: torch.Tensor, alive: torch.Tensor) -> Cut:
         return Cut("probability", float(self.top_a) * float(probs.max()) ** 2)

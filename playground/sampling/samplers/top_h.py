@@ -15,8 +15,8 @@ from playground.sampling.cut import Cut
 from playground.sampling.param import flavour, param
 from playground.sampling.ranked import Answer, kth_largest, largest, settled
 from playground.sampling.sampler import Demo, Example, Sampler
-from playground.sampling.softmax import softmax, total, weights
-from playground.sampling.thresholds import entropy_nats
+from playground.sampling.softmax import softmax, weights
+from playground.sampling.thresholds import Masses
 
 NUM_LOOKED_AT = 100  # transformers looks at no more tokens than that
 DRAWN = 4096  # ranks of the paper's staircase in the picture
@@ -95,7 +95,7 @@ class TopH(Sampler):
         paper = self.flavour == "paper"
         best = probs.topk(min(DRAWN if paper else NUM_LOOKED_AT, probs.numel())).values
         climb = _prefix_entropies(best[None])[0] if paper else torch.special.entr(best / best.sum()).cumsum(0)
-        whole = entropy_nats(probs[None])[0] if paper else climb[-1:]
+        whole = Masses.of(probs[None].log()).entropy_nats[0] if paper else climb[-1:]
         return Cut("cumulative", float(self.top_h), staircase=climb / whole.clamp(min=1e-300))
 
 
@@ -107,11 +107,11 @@ def _prefix_entropies(probs: torch.Tensor) -> torch.Tensor:
 
 def _paper_counts(scores: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
     """int64[B,1]: how many of the likeliest tokens have an entropy among themselves of at most that share of all."""
-    mass = total(weights(scores))
-    limit = share * entropy_nats(softmax(scores)) + 1e-12  # h = 1 asks whether two sums of the same terms are equal
+    masses = Masses.of(scores)
+    limit = share * masses.entropy_nats + 1e-12  # h = 1 asks whether two sums of the same terms are equal
 
     def ask(best: torch.Tensor) -> Answer:
-        fits = (_prefix_entropies(weights(best) / mass) <= limit).sum(-1)
+        fits = (_prefix_entropies(weights(best) / masses.whole) <= limit).sum(-1)
         return fits, (fits < best.shape[1]) | (best.shape[1] == scores.shape[1])
 
     return settled(scores, ask)
