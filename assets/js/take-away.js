@@ -5,6 +5,7 @@ import { latest, post } from "./api.js";
 import * as controls from "./controls.js";
 import { lengthJson, promptJson } from "./knobs.js";
 import { el } from "./panels.js";
+import { setRecipe } from "./recipe.js";
 import { saved, traceCsv } from "./saving.js";
 
 const TARGET = "pg-target"; // the chosen target is remembered under this name where that is allowed
@@ -185,6 +186,7 @@ function takeThem() {
   set("seed", state.seed, controls.setNumber);
   if (state.scale !== undefined) {
     controls.setChecked("on-guidance", true);
+    setRecipe(state.guidance);
     controls.setNumber("guidance-scale", state.scale);
   }
   state.strip.forEach(tools.setStage);

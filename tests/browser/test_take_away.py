@@ -56,7 +56,9 @@ def test_the_code_follows_the_knobs_and_the_target(page: Any) -> None:
 def test_it_is_copied_and_saved(page: Any) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator("#pg-copy").click()
-    page.wait_for_function("document.querySelector('[role=status].pg-sr').textContent === 'Copied.'")
+    page.wait_for_function("document.querySelector('#pg-copy').textContent === 'Copied'")
+    said = "[...document.querySelectorAll('[role=status].pg-sr')].some((node) => node.textContent === 'Copied.')"
+    page.wait_for_function(said)
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.locator("#pg-code").text_content()
     with page.expect_download() as download:
@@ -83,7 +85,7 @@ def test_a_modelfile_comes_back_onto_the_strip(page: Any) -> None:
     on = page.evaluate("""() => [...document.querySelectorAll('#pipeline .pg-card[id]:not(.pg-away)')]
         .map((card) => card.id).filter((id) => !['card-guidance', 'card-draw'].includes(id))""")
     assert set(on) == {"card-top_p", "card-temperature"}
-    code_has(page, "temperature=0.7")
+    code_has(page, "TemperatureLogitsWarper(0.7)")  # behind top-p, which transformers alone would not do
     code_has(page, "<b>#</b>")
 
 

@@ -40,6 +40,9 @@ CHAINS = {
     "bias": "logit_bias:3_2.5_9_-4,top_k:20",
     "bans": "token_ban:5_9,temperature:0.9",
     "grams": "no_repeat_ngram:2,top_p:0.8",
+    "runs": "dry:1.2:1.75:1:0,temperature:0.9",
+    "surprise": "top_k:500,mirostat_v2:3:0.1",
+    "about as likely as that": "min_p:0.02,adaptive_p:0.3:0.9",
     "nothing": "",
 }
 
@@ -106,8 +109,6 @@ def test_any_chain_that_is_written_without_a_loss(chain, seed):
 
 
 def test_xtc_with_and_without_its_coin(rows, monkeypatch):
-    if "xtc" not in __import__("playground.sampling", fromlist=["SAMPLERS"]).SAMPLERS:
-        pytest.skip("there is no such stage yet")
     for probability in (0, 1):
         setup = Setup(Chain.from_url(f"temperature:0.8,xtc:{probability}:0.02"), prompt="x")
         agree(setup, tiny(len(rows[0])), rows[0], monkeypatch)
@@ -119,3 +120,22 @@ def test_the_stored_rows_can_fail(rows, monkeypatch):
     changed = patch("playground.sampling.chain.Chain.apply", lambda self, scores, *_: scores / 1.31)
     with changed, pytest.raises(AssertionError):
         agree(setup, tiny(len(rows[0])), rows[0], monkeypatch)
+
+
+@pytest.mark.parametrize("url", ["mirostat_v2:3:0.4", "temperature:1.5,adaptive_p:0.3:0.5"])
+def test_a_stage_with_memory_remembers_as_ours_does(url):
+    """Three tokens in a row: the processor sees what was drawn only in the next call, and acts on it."""
+    chain, namespace = Chain.from_url(url), {"torch": torch}
+    text = export("transformers", Setup(chain)).text
+    exec(text[: text.index("tokenizer = ")], namespace)
+    body = text[text.index("processors = ") : text.index("output = ")]
+    exec(body, namespace)
+    state, history = chain.start(), [1]
+    for step, token in enumerate((3, 17, 8)):
+        row = 3 * torch.randn(WIDTH, generator=torch.Generator().manual_seed(step))
+        ours = softmax(chain.apply(row[None], [history], state=[state]))
+        theirs = softmax(namespace["processors"](torch.tensor([history]), row[None]))
+        assert torch.allclose(ours, theirs, atol=1e-6)
+        token = token if ours[0, token] > 0 else int(ours[0].argmax())
+        state = chain.observe(state, row, token, history)
+        history = [*history, token]

@@ -14,7 +14,8 @@ from playground.sampling.interop.guiding import scale_of
 from playground.sampling.interop.json_target import messages, score
 from playground.sampling.interop.ordering import Fixed
 from playground.sampling.interop.pasted import Pasted
-from playground.sampling.interop.processors import GREEDY, PROCESSORS, WINDOWED, Processor
+from playground.sampling.interop.processor import Processor
+from playground.sampling.interop.processors import GREEDY, PROCESSORS, WINDOWED
 from playground.sampling.interop.python_code import Code, literal
 from playground.sampling.interop.reading_code import prompts_of, seed_of, stages_of
 from playground.sampling.interop.special import Bans, Biases
@@ -136,6 +137,8 @@ class Transformers(Target):
                 notes.lost(f"A temperature below {COLDEST:g} is written as 0: it would leave the numbers' range.")
             if sampler != self.by_its_rule(sampler):
                 notes.lost(f"{sampler.title} follows our rule in this code.")
+            if getattr(sampler, "sequence_breakers", ()):
+                notes.lost(f"{sampler.title}'s sequence breakers are left out of this code.")
             made.append(f"{processor.name}({', '.join(literal(value) for value in processor.arguments(sampler))})")
             if processor.source:
                 classes[processor.name] = processor.source
