@@ -59,6 +59,13 @@ def _rows() -> tuple[torch.Tensor, list[list[int]]]:
     noise = torch.randn(WIDTH, generator=generator, dtype=torch.float64)
     slopes = (0.2, 0.7, 1.0, 1.4, 2.0, 3.5)
     rows = [offset - slope * ranks + 0.3 * noise for slope, offset in zip(slopes, (3, 1, 5, -1, 8, 12), strict=True)]
+    # A few likely tokens, those of the text and others in turn, sharing nearly everything.
+    likely = torch.tensor([0, 11, 3, 12, 7, 13, 1, 14])
+    for count, gap in ((2, 0.1), (2, 0.9), (3, 0.2), (4, 0.4), (6, 0.15), (8, 0.6)):
+        for first in (0, 1):
+            row = noise * 0.3 - 7
+            row[likely.roll(-first)[:count]] = 4.0 - gap * torch.arange(count, dtype=torch.float64)
+            rows.append(row)
     # A text that repeats itself, so that penalties, n-grams and DRY all have something to say.
     history = [0, 3, 7, 1, 0, 3, 40, 2, 0, 3, 7, 200, 5, 1, 0, 3]
     return torch.stack(rows).float(), [history] * len(rows)
