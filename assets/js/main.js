@@ -34,6 +34,7 @@ function later(name, work, delay) {
 
 /** A control moved ("move") or was let go ("settle"). */
 function changed(id, phase) {
+  if (recipe.isQuiet()) return;
   if (["prompt", "negative-prompt", "system-prompt"].includes(id)) {
     later("typing", () => promptChanged() && ask(), TYPING_MS);
     return;

@@ -47,6 +47,7 @@ export function draw(view, onForce) {
   if (nodes.inspector.open) drawTable(nodes.table, view, { light, hold, stageTitle: title });
   const { dataset } = document.body;
   dataset.key = view.key;
+  dataset.guidance = view.guidance?.preset ?? "";
   dataset.recomputed = String(view.recomputed);
   dataset.painted = String(++painted);
 }

@@ -23,6 +23,7 @@ const sliderOf = (name) => `guidance-knob-${name}`;
 const number = (name) => controls.number(sliderOf(name));
 
 let nodes = null;
+let quiet = false;
 let presets = null;
 let now = { preset: "cfg", context: "other", gate: "always", schedule: "constant", more: false };
 
@@ -63,6 +64,7 @@ export function furnish(card, facts, changed) {
       (value) => { now.schedule = value; })),
   };
   more.append(nodes.help);
+  nodes.context.addEventListener("focus", show); // the mode may have changed
   more.addEventListener("toggle", () => { now.more = more.open; show(); });
   document.getElementById("negative-prompt").addEventListener("input", show);
   for (const [name, fact] of Object.entries(facts.knobs)) {
@@ -78,14 +80,24 @@ function adopt(name) {
   const preset = presets[name];
   now = { ...now, preset: name, context: preset.context, gate: preset.gate.kind, schedule: preset.schedule.kind };
   fill(preset);
-  controls.setNumber("guidance-scale", preset.scale);
 }
 
+/** Sliders to given values, quietly: what they say together is asked once, when all stand. */
 function fill(given) {
+  quiet = true;
+  setAll(given);
+  quiet = false;
+}
+
+/** Whether the sliders are being filled just now. */
+export const isQuiet = () => quiet;
+
+function setAll(given) {
   const { gate = {}, schedule = {} } = given;
   const values = { k: given.k, heat: given.temperature, mask: given.mask, bits: gate.bits, tokens: gate.tokens,
     start: schedule.start, end: schedule.end, over: schedule.tokens, floor: schedule.floor, rate: schedule.rate,
     limit: schedule.limit };
+  if (given.scale !== undefined) controls.setNumber("guidance-scale", given.scale);
   for (const name in values) if (values[name] !== undefined) controls.setNumber(sliderOf(name), values[name]);
 }
 
@@ -100,6 +112,7 @@ function show() {
   if (label) setText(label, preset.scale_is === "the scale is γ" ? "CFG scale" : "Scale");
   nodes.schedule.value = now.schedule;
   nodes.context.disabled = now.context === "prompt";
+  nodes.context.querySelector("[value=no_system]").disabled = page.mode !== "chat";
   for (const name in SLIDERS) {
     const host = controls.host(sliderOf(name));
     if (host) setClass(host, "pg-shown-knob", Boolean(SLIDERS[name](now, preset)));

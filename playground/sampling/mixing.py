@@ -68,17 +68,19 @@ def mix(
     indices: Sequence[int],
     prompt: torch.Tensor,
     others: Sequence[torch.Tensor],
+    moments: Sequence[Moment] | None = None,
 ) -> torch.Tensor:
     """Many users' branches -> float[B,V], nats: each row under its own guidance, at its own index in its text.
 
     ``prompt``: float[B,V]; ``others[b]``: float[n−1,V], the other branches of row b (no rows where it has none).
-    Rows without guidance are the prompt's bit for bit, and a batch of them is ``prompt`` itself.
+    Rows without guidance are the prompt's bit for bit, and a batch of them is ``prompt`` itself. ``moments``: what
+    ``moment`` said of each row, where somebody has asked already.
     """
     groups: dict[int, list[tuple[int, Guidance, Moment]]] = {}
     for row, guidance in enumerate(guidances):
         if guidance.is_off or not len(others[row]):
             continue
-        now = moment(guidance, indices[row], prompt[row], others[row])
+        now = moments[row] if moments else moment(guidance, indices[row], prompt[row], others[row])
         if not now.is_off:
             groups.setdefault(len(now.weights), []).append((row, guidance, now))
     if not groups:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from playground.errors import PlaygroundError
@@ -101,7 +102,7 @@ class Recipe:
             )
         _ = self.guidance  # refuses what Guidance refuses
 
-    @property
+    @cached_property
     def guidance(self) -> Guidance:
         """The numbers alone, at the recipe's scale."""
         return Guidance(weights_at(self.weights, self.scale), self.temperatures, self.mask, self.gate, self.schedule)

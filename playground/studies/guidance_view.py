@@ -130,13 +130,13 @@ def _pull(
 def _extremes(pull: NDArray[np.float64], among: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The tokens pulled up most and down most, of those given; no token in both lists, no full sort."""
     half = min(NUM_MARKS, len(among) // 2)
-    values = np.nan_to_num(pull[among], nan=0.0, posinf=1e30, neginf=-1e30)
-    if len(among) > 8 * NUM_MARKS:
-        ends = np.argpartition(values, [half, len(values) - half - 1])
-        ends = np.sort(np.concatenate([ends[: half + 1], ends[-half - 1 :]]))
-        among, values = among[ends], values[ends]
-    order = among[np.argsort(-values, kind="stable")]
-    return order[:half], order[::-1][:half]
+    values = torch.from_numpy(np.nan_to_num(pull[among], nan=0.0, posinf=1e30, neginf=-1e30))
+    ends = []
+    for largest in (True, False):
+        found = np.sort(values.topk(half, largest=largest).indices.numpy())  # by token id, so that ties keep it
+        kept = values.numpy()[found]
+        ends.append(among[found[np.argsort(-kept if largest else kept, kind="stable")]])
+    return ends[0], ends[1]
 
 
 def _mark(scene: Scene, others: list[NDArray[np.float64]], token: int) -> GuidanceMark:

@@ -26,7 +26,8 @@ from playground.studies.views import VIEW_VERSION, OthersView, PipelineView, Row
 def pipeline_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> PipelineView:
     """The whole view of one step. Guidance acts where ``rows.others`` are there."""
     started = time.perf_counter()
-    guided, now = guided_scores(rows, knobs), guidance_here(rows, knobs)
+    now = guidance_here(rows, knobs)
+    guided = guided_scores(rows, knobs, now)
     chain = knobs.strip.chain
     trace = chain.trace(guided, rows.token_ids, rows.prompt_length, state_at(rows.recall, chain))
     base = rows.base or BaseRow.of(rows.prompt)
@@ -60,12 +61,12 @@ def pipeline_view(rows: StepRows, knobs: Knobs, vocabulary: Vocabulary) -> Pipel
     return view
 
 
-def guided_scores(rows: StepRows, knobs: Knobs) -> torch.Tensor:
+def guided_scores(rows: StepRows, knobs: Knobs, now: Moment | None = None) -> torch.Tensor:
     """float32[V], nats: what enters the chain; ``rows.prompt`` itself where guidance is off."""
     if not rows.others or knobs.recipe.is_off:
         return rows.prompt
     scores = rows.prompt[None]
-    mixed = mix([knobs.recipe.guidance], [rows.step], scores, [_stacked(rows)])
+    mixed = mix([knobs.recipe.guidance], [rows.step], scores, [_stacked(rows)], [now] if now else None)
     return rows.prompt if mixed is scores else mixed[0]
 
 

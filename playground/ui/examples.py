@@ -1,4 +1,4 @@
-"""The eight example chips: one click sets the page up, one sentence says what to watch.
+"""The example chips: one click sets the page up, one sentence says what to watch.
 
 Knows nothing about the page: an example is data that the page's own state understands.
 """
@@ -25,7 +25,7 @@ def _strip(temperature: float = 1.0, **on: float) -> list[dict[str, Any]]:
 
 
 def example(title: str, watch: str, prompt: str, chip: str = "", **state: Any) -> dict[str, Any]:
-    """One click; ``state`` overrides the neutral page (negative, scale, strip, chat, system, max_tokens, seed).
+    """One click; ``state`` overrides the neutral page (negative, scale, guidance, strip, chat, system, ...).
 
     Examples with the same ``chip`` are halves of one chip: the same sentence in two languages, the same heat twice.
     """
@@ -105,6 +105,18 @@ EXAMPLES: list[dict[str, Any]] = [
         _LONG_PASSAGE,
         scale=1.5,
         max_tokens=12,
+    ),
+    example(
+        "Trust the passage",
+        "The passage says Denver, the model's memory California. Context-aware decoding takes away what the question "
+        "alone would answer: move the scale from 1 to 2.5 and watch Denver win.",
+        "The company was sold last year. Since then, the headquarters of Apple have been in Denver.\n\n"
+        "The headquarters of Apple are in",
+        negative="The headquarters of Apple are in",
+        guidance={"preset": "cad"},
+        scale=2.5,
+        strip=_strip(min_p=0.05),
+        max_tokens=24,
     ),
     example(
         "A pirate and its opposite",

@@ -35,7 +35,9 @@ def page(browser: Any, url: str) -> Iterator[Any]:
 
 
 def choose(page: Any, preset: str) -> None:
+    """A preset from the card's menu; its rows may have to be read first."""
     after_paint(page, lambda: page.select_option("#guidance-preset", preset))
+    page.wait_for_selector(f"body[data-guidance={preset}]:not([data-stale])", timeout=30_000)
 
 
 def first_rows() -> tuple[torch.Tensor, torch.Tensor]:
