@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,13 +126,16 @@ class Drawing:
         if (done := self.stream.done) is not None and done.reason == "error":
             raise PlaygroundError(done.message, status=500)
 
-    async def read(self) -> None:
-        """Read to the end (pages); whoever cancels the task cancels the request."""
+    async def read(self, is_wanted: Callable[[], bool] = lambda: True) -> None:
+        """Read to the end, or until nobody wants it (pages); whoever cancels the task cancels the request."""
         try:
             async for item in self.stream:
                 self.take(item)
+                if not is_wanted():
+                    return
         finally:
             self.stream.cancel()
+            self._ended_s = self._ended_s or time.perf_counter()
 
     def _made(self, numbers: list[int]) -> Pool:
         decode = self.engine.model.backend.vocabulary.decode

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from playground.studies.proposals import Proposal
 
 MAX_POOLS, MAX_TEXTS = 6, 5_000
 TOY = "toy"
+ABANDONED_S = 120.0
+"""A page asks how far it is several times a second; after so long without a question the tab is gone."""
 
 
 @dataclass
@@ -66,6 +69,12 @@ class Pools:
 
     records: OrderedDict[str, PoolRecord] = field(default_factory=OrderedDict)
     _evaluator: Evaluator = field(default_factory=Evaluator)
+    _asked_s: float = field(default_factory=time.monotonic)
+
+    def views(self) -> list[dict[str, Any]]:
+        """How far each of them is. Asking keeps drawings alive."""
+        self._asked_s = time.monotonic()
+        return [record.view() for record in self.records.values()]
 
     def draw(
         self, engine: Engine, proposal: Proposal, label: str, num_texts: int, seed: int, session: str
@@ -114,10 +123,14 @@ class Pools:
         """A pool through features (on the one worker that does such work); the toy has its own."""
         return toy() if pool_id == TOY else Analysis.of(pool, features, self._evaluator)
 
+    def _is_wanted(self) -> bool:
+        return time.monotonic() - self._asked_s < ABANDONED_S
+
     def _start(self, engine: Engine, record: PoolRecord, num_texts: int, session: str) -> None:
         if len(record.pool) + num_texts > MAX_TEXTS:
             raise PlaygroundError(f"A pool of this page holds at most {MAX_TEXTS:,} texts; scripts may draw more.")
+        self._asked_s = time.monotonic()
         drawing = Drawing.start(engine, record.proposal, num_texts, record.seed, record.num_asked, session)
         record.kept, record.drawing = record.pool, drawing
         record.num_asked += num_texts
-        record.task = asyncio.get_running_loop().create_task(drawing.read())
+        record.task = asyncio.get_running_loop().create_task(drawing.read(self._is_wanted))

@@ -141,7 +141,7 @@ class ControlDesk:
         return await self.inspector.on_worker(made)
 
     def _pools(self, session: Session) -> dict[str, Any]:
-        return {"pools": [record.view() for record in session.pools.records.values()]}
+        return {"pools": session.pools.views()}
 
     def _features(self, pool_id: str, body: Mapping[str, Any]) -> tuple[Feature, ...]:
         """The toy has its own features; strangers choose no models to fetch."""

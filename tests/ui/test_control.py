@@ -167,6 +167,18 @@ def test_leaving_ends_the_drawing(desk, tab):
     run(main())
 
 
+def test_a_drawing_that_nobody_asks_about_ends(desk, tab, monkeypatch):
+    monkeypatch.setattr("playground.studies.pools.ABANDONED_S", 0.15)
+
+    async def main() -> None:
+        pool = (await desk.control.draw(tab, DRAW | {"num_texts": 5000, "max_tokens": 64}))["pool"]
+        await asyncio.sleep(0.6)
+        record = tab.pools.records[pool]
+        assert not record.running and record.drawing.progress()["cancelled"]
+
+    run(main())
+
+
 def test_the_toy_is_exact(desk, tab):
     view = run(desk.control.view(tab, {"pool": "toy", "targets": [0.6, 2.2], "log_beta": math.log(1.5)}))
     assert [gauge["exponent"] for gauge in view["gauges"]] == pytest.approx([0.32594705849557387, 0.24759103455399462])

@@ -1,0 +1,63 @@
+"""Distributional control over HTTP: a pool drawn, watched and weighed; a pool means something to one session only."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.serve.hostile import BAD_NUMBERS, REFUSED_TEXTS, error_of
+from tests.serve.live import Live
+
+ASK = {"features": ["moon"], "targets": [0.5]}
+
+
+@pytest.fixture
+def pool(live: Live, tab: str) -> str:
+    """A pool of 100 texts of ``tab``."""
+    body = {"prompt": "The dragon", "num_texts": 100, "max_tokens": 12, "seed": 7}
+    made = live.post("control/draw", body, tab).json()["pool"]
+    for _ in range(600):
+        (shown,) = live.post("control/pools", {}, tab).json()["pools"]
+        if not shown["running"]:
+            assert shown["num_texts"] == 100
+            return made
+        time.sleep(0.05)
+    raise AssertionError("the pool was not drawn in half a minute")
+
+
+def test_from_the_prompt_to_accepted_texts(live: Live, tab: str, pool: str) -> None:
+    view = live.post("control/view", {"pool": pool, **ASK, "acceptance_rate": 0.3, "bands": True}, tab).json()
+    assert view["gauges"][0]["fitted"] == pytest.approx(0.5) and view["beta"]["acceptance_rate"] == pytest.approx(0.3)
+    assert view["num_accepted"] > 10 and view["figure"]["data"]
+    data = live.post("control/export", {"pool": pool, **ASK}, tab).json()
+    assert len(data["pool"]["log_base"]) == 100 and data["fit"]["exponents"] and data["curve"]["acceptance_rate"]
+    assert live.post("control/drop", {"pool": pool}, tab).json()["pools"] == []
+
+
+def test_a_pool_means_nothing_to_another_session(live: Live, pool: str) -> None:
+    for route in ("view", "export", "cancel", "drop"):
+        answer = live.post(f"control/{route}", {"pool": pool, **ASK}, live.open())
+        assert answer.status_code == 404 and "not known here" in error_of(answer)
+
+
+def test_the_toy_needs_no_pool(live: Live, tab: str) -> None:
+    view = live.post("control/view", {"pool": "toy", "targets": [0.6, 2.2]}, tab).json()
+    assert view["enumerated"] and len(view["rows"]) == 15
+
+
+@pytest.mark.usefixtures("neighbour")
+def test_nonsense_is_refused_in_words(live: Live, tab: str, pool: str) -> None:
+    for number in BAD_NUMBERS:
+        for name in ("log_beta", "acceptance_rate"):
+            if number == "null":
+                continue  # means: not given
+            body = f'{{"pool": "{pool}", "features": ["moon"], "targets": [0.5], "{name}": {number}}}'
+            answer = live.post("control/view", None, tab, content=body.encode())
+            assert answer.status_code == 400 and error_of(answer), (name, number)
+    for text in REFUSED_TEXTS.values():
+        answer = live.post("control/view", {"pool": pool, "features": [text], "targets": [0.5]}, tab)
+        assert answer.status_code == 400 and error_of(answer)
+    for body in ([], "x", None, 5):
+        for route in ("draw", "view", "export", "cancel", "drop"):
+            assert live.post(f"control/{route}", body, tab).status_code == 400
