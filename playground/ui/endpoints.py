@@ -1,4 +1,4 @@
-"""The two named Gradio endpoints for programs: ``next_token`` and ``generate``.
+"""The named Gradio endpoints for programs: ``next_token``, ``generate``, ``export_settings``, ``import_settings``.
 
 Knows nothing about the page; a program's session lasts for one call.
 """
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def add_endpoints(desk: Desk) -> None:
-    """Register both in the Blocks context that is open."""
+    """Register them in the Blocks context that is open."""
 
     async def next_token(
         prompt: str,
@@ -73,6 +73,39 @@ def add_endpoints(desk: Desk) -> None:
 
     gr.api(next_token, api_name="next_token", concurrency_id="engine")
     gr.api(generate, api_name="generate", concurrency_id="engine")
+    _add_settings(desk)
+
+
+def _add_settings(desk: Desk) -> None:
+    """The two about engines' own settings; neither asks the model."""
+
+    async def export_settings(
+        target: str,
+        chain: list[dict[str, Any]] | None = None,
+        guidance: dict[str, Any] | None = None,
+        prompt: str = "",
+        negative_prompt: str = "",
+        max_tokens: int = 64,
+        seed: int = 0,
+    ) -> dict[str, Any]:
+        """A chain as an engine's own settings: "text", and in words what the engine cannot say ("losses").
+
+        target: transformers, vllm, openai, llama_server, llama_cli, ollama, koboldcpp, text_generation_webui, ...
+        """
+        with _call(desk) as session:
+            body = _body(prompt, negative_prompt, 1.0, chain, False, "", seed, guidance)
+            return await desk.take_away.export(session, {**body, "target": target, "max_tokens": max_tokens})
+
+    async def import_settings(text: str, assume: bool = False) -> dict[str, Any]:
+        """Settings of any of these engines as the page would take them: "state", "words", and what is "ignored".
+
+        assume: with what the engine does where the text says nothing. Nothing in the text is ever run.
+        """
+        with _call(desk) as session:
+            return await desk.take_away.read(session, {"text": text, "assume": assume})
+
+    gr.api(export_settings, api_name="export_settings")
+    gr.api(import_settings, api_name="import_settings")
 
 
 @contextmanager

@@ -96,6 +96,14 @@ def test_stop_strings_end_a_text(client: Client) -> None:
     assert part["done"] and len(part["tokens"]) < 30
 
 
+def test_settings_go_out_and_come_back(client: Client) -> None:
+    chain = [{"sampler": "min_p", "min_p": 0.1}, {"sampler": "temperature", "temperature": 0.7}]
+    view = client.predict("ollama", chain=chain, guidance={"scale": 2}, api_name="/export_settings")
+    assert "PARAMETER min_p 0.1" in view["text"] and "guidance" in "".join(view["losses"])
+    state = client.predict(view["text"], api_name="/import_settings")["state"]
+    assert [stage["id"] for stage in state["strip"]] == ["min_p", "temperature"]
+
+
 @pytest.mark.parametrize("endpoint", ["/next_token", "/generate"])
 @pytest.mark.parametrize(
     "wrong",
