@@ -251,6 +251,22 @@ def test_every_example_chip_is_one_click(page: Any) -> None:
         assert page.locator("#distribution [data-token-id]").count() >= 2
 
 
+def test_show_me_loads_a_samplers_own_example_and_the_coin_is_said(page: Any) -> None:
+    choose = """(value) => { const menu = document.getElementById('pg-add-stage');
+      menu.value = value; menu.dispatchEvent(new Event('change', { bubbles: true })); }"""
+    after_paint(page, lambda: page.evaluate(choose, "show:xtc"))
+    page.wait_for_function("document.querySelector('#card-xtc .pg-card-note').textContent.includes('The coin fell')")
+    assert page.locator("#prompt textarea").input_value().startswith("Once upon a time")
+    assert page.locator("#pg-watch").text_content().startswith("Watch: ")
+    assert "coin at 0." in page.locator("#pg-ruler .pg-ruler-coins").text_content()
+    after_paint(page, lambda: page.evaluate(choose, "mirostat_v2"))
+    after_paint(page, lambda: page.evaluate(choose, "dry"))  # what draws the token itself stays last
+    assert page.locator("#pg-problem").is_hidden()
+    breakers = page.locator("#knob-dry-sequence_breakers textarea, #knob-dry-sequence_breakers input").first
+    assert breakers.input_value() == r'["\n", ":", "\"", "*"]'
+    assert "bits" in page.locator("#card-mirostat_v2 .pg-card-note").text_content()
+
+
 def test_chat_mode_renders_both_branches(page: Any) -> None:
     after_paint(page, lambda: page.locator(".pg-chip").last.click())
     assert page.evaluate("document.body.dataset.mode") == "chat"
