@@ -25,7 +25,7 @@ def _strip(temperature: float = 1.0, **on: float) -> list[dict[str, Any]]:
 
 
 def example(title: str, watch: str, prompt: str, chip: str = "", **state: Any) -> dict[str, Any]:
-    """One click; ``state`` overrides the neutral page (negative, scale, guidance, strip, chat, system, ...).
+    """One click; ``state`` overrides the neutral page (negative, scale, guidance, strip, chat, system, search, ...).
 
     Examples with the same ``chip`` are halves of one chip: the same sentence in two languages, the same heat twice.
     """
@@ -128,5 +128,21 @@ EXAMPLES: list[dict[str, Any]] = [
         scale=2.0,
         strip=_strip(0.8, min_p=0.1),
         max_tokens=96,
+    ),
+    example(
+        "Beams go round",
+        "The most probable text is a dull one: four beams agree on a sentence that repeats itself. See the tree.",
+        "My favourite animal is the cat because",
+        "search",
+        strip=_strip(),
+        search={"search": "beam", "num_beams": 4},
+    ),
+    example(
+        "contrastive does not",
+        "The same model, without chance: each candidate pays for resembling what stands there. Click a token.",
+        "My favourite animal is the cat because",
+        "search",
+        strip=_strip(),
+        search={"search": "contrastive", "top_k": 6, "alpha": 0.6},
     ),
 ]

@@ -108,6 +108,7 @@ def test_every_example_is_a_state_that_the_server_accepts(example: dict[str, Any
     opening = list(OPENING)
     assert [stage.id for stage in strip.stages] == opening, "an example is the opening strip with other values"
     assert asks.seed(state) >= 0
+    asks.search(state)
     assert asks.whole(state, "max_tokens", 0, 1, settings.max_tokens) <= 128
     assert example["watch"].endswith(".") and example["title"]
 
