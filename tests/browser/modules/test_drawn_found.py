@@ -44,7 +44,7 @@ def test_a_tree_grows_marks_its_winner_and_starts_anew(gallery: Any) -> None:
     page.keyboard.press("ArrowUp")
     assert page.evaluate("document.activeElement.dataset.place") == "0,0"
     page.locator(".pg-found-table summary").click()
-    assert page.locator(".pg-found-table tbody tr").count() == 5
+    page.wait_for_function("document.querySelectorAll('.pg-found-table tbody tr').length === 5")
     assert len(page.evaluate(DRAW, [[beam(0, [(0, 9, "kept")], [9])], False])) == 1
 
 
