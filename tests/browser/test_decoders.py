@@ -58,7 +58,8 @@ def test_a_beam_tree_is_drawn_and_walked_by_keyboard(page: Any, default_model: M
     page.keyboard.press("Enter")  # the winner's node opens its step
     page.wait_for_function("document.body.dataset.key?.endsWith('.0')")
     page.locator(".pg-found-table summary").click()
-    page.wait_for_function("(n) => document.querySelectorAll('.pg-found-table tbody tr').length === n", arg=nodes.count())
+    lines = "(number) => document.querySelectorAll('.pg-found-table tbody tr').length === number"
+    page.wait_for_function(lines, arg=nodes.count())
 
 
 def test_candidates_layers_and_back_to_sampling(page: Any) -> None:

@@ -113,8 +113,8 @@ def test_every_example_is_a_state_that_the_server_accepts(example: dict[str, Any
     assert example["watch"].endswith(".") and example["title"]
 
 
-def test_there_are_nine_chips() -> None:
-    assert len({example["chip"] for example in EXAMPLES}) == 9
+def test_there_are_ten_chips() -> None:
+    assert len({example["chip"] for example in EXAMPLES}) == 10
     assert len({example["title"] for example in EXAMPLES}) == len(EXAMPLES)
     texts = [example["state"]["prompt"] for example in EXAMPLES]
     assert "They decided to name their daughter" in texts and "Они решили назвать свою дочь" in texts
