@@ -23,11 +23,11 @@ export function createDrawing({ state, start, tools, now, changed, failed, watch
   const asked = el("input", { type: "text", id: "pg-control-asked", placeholder: "a prompt that asks for it",
     "aria-label": "The other prompt", hidden: true });
   proposal.addEventListener("change", () => { asked.hidden = proposal.value !== "prompt"; });
-  const go = button("Draw a pool", "pg-control-draw", () => request({
+  const go = button("Draw a pool", "pg-control-draw", () => request(() => ({
     ...promptJson(), ...knobs(), proposal: proposal.value, asked: asked.value, num_texts: whole(texts.input),
     max_tokens: whole(tokens.input), seed: whole(seed.input),
-  }));
-  const more = button("Draw more of this", "pg-control-more", () => request({ pool: state.pool, num_texts: whole(texts.input) }));
+  })));
+  const more = button("Draw more of this", "pg-control-more", () => request(() => ({ pool: state.pool, num_texts: whole(texts.input) })));
   const cancel = button("Stop drawing", "pg-control-cancel", () => told("control/cancel"));
   const drop = button("Forget this pool", "pg-control-drop", () => {
     const { pool } = state;
@@ -52,7 +52,7 @@ export function createDrawing({ state, start, tools, now, changed, failed, watch
   async function request(body) {
     go.disabled = true;
     try {
-      const answer = await post("control/draw", body);
+      const answer = await post("control/draw", body()); // a box that cannot be read throws here, with words
       state.pools = answer.pools;
       choose(answer.pool);
       tools.say("The pool is being drawn.");
