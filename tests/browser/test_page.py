@@ -243,7 +243,7 @@ def test_add_a_second_copy_presets_and_neutralise(page: Any) -> None:
 
 
 def test_every_example_chip_is_one_click(page: Any) -> None:
-    assert page.locator(".pg-chips").count() == 8
+    assert page.locator(".pg-chips").count() == 9
     for chip in page.locator(".pg-chip").all():
         after_paint(page, chip.click)
         assert len(page.locator("#pg-watch").inner_text()) > 20
