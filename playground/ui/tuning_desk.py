@@ -5,9 +5,11 @@ Knows nothing about HTTP or drawing: checked JSON in, plain data out, Playground
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from playground.sampling.search import search_from_json
 from playground.settings import Settings
 from playground.studies import prompts
 from playground.studies.analysis import Analysis
+from playground.studies.control_views import Ask
 from playground.studies.drawing import Drawing
 from playground.studies.goal import Floats, Goal
 from playground.studies.pools import PoolRecord
@@ -46,6 +49,7 @@ class Asked:
     prompt: prompts.Prompt | None
     features: tuple[Feature, ...]
     targets: tuple[float, ...]
+    """NaN: as it is under the model."""
     exponents: Floats | None
     """Set by hand instead of fitted to the targets."""
     num_texts: int
@@ -190,7 +194,10 @@ class TuningDesk:
         def made() -> Goal:
             analysis = Analysis.of(pool, asked.features, self._evaluator)
             by_hand = asked.exponents
-            factor = analysis.fit(asked.targets).log_factor if by_hand is None else lambda values: values @ by_hand
+            if by_hand is None:
+                factor = analysis.fit(Ask(asked.targets).filled(analysis).targets).log_factor
+            else:
+                factor = partial(_tilt, by_hand)
             return goal_of(analysis, factor, {proposal.context: proposal.prompt_ids}, self._evaluator, engine.model)
 
         return await self.runs.on_worker(made)
@@ -237,4 +244,11 @@ def _numbers(body: Mapping[str, Any], name: str, count: int, most: float) -> tup
     given = body.get(name)
     if not isinstance(given, list) or len(given) != count:
         raise PlaygroundError(f"{name} must be a list of {count} numbers, one for each feature.")
-    return tuple(asks.number({name: one}, name, 0, -most, most) for one in given)
+    free = name == "targets"
+    return tuple(math.nan if one is None and free else asks.number({name: one}, name, 0, -most, most) for one in given)
+
+
+def _tilt(exponents: Floats, values: Floats) -> Floats:
+    """float64[N]: λ·φ."""
+    tilted: Floats = values @ exponents
+    return tilted

@@ -94,6 +94,8 @@ def test_the_pool_of_the_control_section_is_enough(desk):
             await asyncio.sleep(0.01)
         before = desk.host.engine.status()["num_running"]
         aim = {name: ASKED[name] for name in ("features", "targets", "num_epochs", "num_steps", "texts_per_step")}
+        other = {**ASKED["features"][0], "text": "1"}
+        aim["features"], aim["targets"] = [*aim["features"], other], [0.5, None]
         await desk.tuning.start(session, {**aim, "pool": drawn["pool"]})
         ended = await until_it_ends(desk, session)
         assert before == 0 and ended["state"] == "done", ended["message"]
