@@ -208,7 +208,8 @@ def _greedy(chain: Chain) -> tuple[Chain, bool]:
     for place, sampler in enumerate(chain.samplers):
         if getattr(sampler, "temperature", None) == 0 and sampler.name == "temperature":
             before = [one for one in chain.samplers[:place] if not one.is_off]
-            if all(one.kind == "penalty" or one.keeps_argmax for one in before):
+            # A bend may round two scores to one, so it must run; a cut that keeps the best one need not.
+            if all(one.kind == "penalty" or (one.kind == "truncate" and one.keeps_argmax) for one in before):
                 return Chain(tuple(one for one in before if one.kind == "penalty")), True
     return chain, False
 
