@@ -18,16 +18,16 @@ def divided(scores: torch.Tensor, temperature: Number) -> torch.Tensor:
     if plain and temperature == 1:
         return scores
     divisor = column(temperature, scores)
-    greedy = divisor == 0
-    any_greedy = temperature == 0 if plain else bool(greedy.any())
-    if any_greedy:
+    any_greedy = temperature == 0 if plain else bool((divisor == 0).any())
+    greedy = divisor == 0 if any_greedy else None
+    if greedy is not None:
         divisor = torch.where(greedy, 1.0, divisor)
     if (temperature < 1 if plain else bool((divisor < 1).any())) and not _safe(scores, temperature):
         # A tiny T would make scores infinite, and the next softmax NaN.
         largest = scores.masked_fill(scores == -torch.inf, 0.0).abs_().amax(-1, keepdim=True).double()
         divisor = torch.maximum(divisor, (largest / HEADROOM).clamp(min=1 / HEADROOM, max=1.0))
     cooled = scores / divisor.to(scores.dtype)
-    if not any_greedy:
+    if greedy is None:
         return cooled
     first = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, scores.argmax(-1, keepdim=True), True)
     return torch.where(greedy & ~first, -torch.inf, cooled)
