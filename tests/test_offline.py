@@ -95,8 +95,8 @@ def test_nothing_is_reached_for(server):
     for path in ("pg/assets/js/main.js", "pg/assets/css/page.css", "pg/vendor/plotly.min.js", "config", "pg/v1/status"):
         assert _get(f"{address}/{path}")
     common = ["Once upon a time", "", 1.0, []]
-    assert "event: complete" in _call(address, "next_token", [*common, False, "", 0])
-    assert '"done": true' in _call(address, "generate", [*common, 8, 0, [], False, ""])
+    assert "event: complete" in _call(address, "next_token", [*common, False, "", 0, None])
+    assert '"done": true' in _call(address, "generate", [*common, 8, 0, [], False, "", None, None])
     assert not watched.read_text(), watched.read_text()
 
 

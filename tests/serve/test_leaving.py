@@ -29,7 +29,7 @@ def read_some(live: Live, route: str, num_events: int) -> None:
 
 
 def test_a_program_that_disconnects_frees_its_lanes_and_rows(slow: Live) -> None:
-    route = start(slow, "generate", ["The old sailor", "", 2.0, LONG, ENDLESS, 1, None, False, ""])
+    route = start(slow, "generate", ["The old sailor", "", 2.0, LONG, ENDLESS, 1, None, False, "", None, None])
     read_some(slow, route, 3)
     status = slow.wait_until(num_running=0, num_lanes_used=0, num_rows_kept=0)
     assert status["kv_bytes_used"] == 0
@@ -39,7 +39,7 @@ def test_a_call_that_ends_by_itself_leaves_no_rows_and_no_session(slow: Live) ->
     for _ in range(60):  # more than the server has room for sessions
         slow.call("next_token", ["The", "", 2.0, None, False, "", 0])
     tab = slow.open()
-    slow.call("generate", ["The", "", 2.0, LONG, 5, 1, None, False, ""])
+    slow.call("generate", ["The", "", 2.0, LONG, 5, 1, None, False, "", None, None])
     slow.wait_until(num_rows_kept=0, num_running=0, num_lanes_used=0)
     assert slow.post("next", {"prompt": "The"}, tab).status_code == 200
 
