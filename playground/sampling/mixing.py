@@ -156,6 +156,9 @@ def _mixed(
             total = log_total(wide)
         total = own_total - (log_total(other) if total is None else total)
         difference = wide.sub(own).add_(total).mul_(weights[:, at + 1 : at + 2].to(wide.device))
+        idle = weights[:, at + 1 : at + 2] == 0
+        if idle.any():  # 0 times what it has removed would be NaN
+            difference.masked_fill_(idle.to(wide.device), 0.0)
         change = difference if change is None else change.add_(difference)
     assert change is not None
     if excess.any():

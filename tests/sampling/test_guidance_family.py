@@ -272,3 +272,14 @@ def test_bad_recipes_are_explained(value, says):
 def test_bad_numbers_are_explained(make, says):
     with pytest.raises(PlaygroundError, match=says):
         make()
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_branch_that_does_not_count_removes_nothing(at):
+    """Weight 0 times a score of -inf is no number; the row must not be lost over it."""
+    holed, whole = BOTH[0][0].clone(), BOTH[0][1]
+    holed[3] = -torch.inf
+    others = torch.stack([holed, whole] if at == 0 else [whole, holed])
+    weights = (1.0, 0.0, 0.5) if at == 0 else (1.0, 0.5, 0.0)
+    mixed = mix([Guidance(weights)], [0], PROMPT[:1], [others])
+    assert torch.equal(mixed, mix([Guidance((1.0, 0.5))], [0], PROMPT[:1], [whole[None]]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from playground.sampling.guidance import MAX_WEIGHT, Schedule
 from playground.sampling.interop.guiding import scale_of
 from playground.sampling.interop.json_target import messages
 from playground.sampling.interop.python_code import literal
@@ -18,6 +19,7 @@ SIMPLE = '''
 class Guidance(LogitsProcessor):
     """Classifier-free guidance on the scale of the raw logits: scale 1 changes nothing.
 
+    A token that either side has removed (-inf) stays removed, unless none would be left.
     Reads the negative prompt once, then every written token, with a cache of its own: make a new one for each text.
     """
 
@@ -27,10 +29,13 @@ class Guidance(LogitsProcessor):
     def __call__(self, input_ids, scores):
         ids = self.ids if self.cache is None else input_ids[:, -1:]
         with torch.no_grad():
-            read = self.model(ids.expand(len(scores), -1), past_key_values=self.cache, use_cache=True)
+            ids = ids.expand(len(scores), -1).to(self.model.device)
+            read = self.model(ids, past_key_values=self.cache, use_cache=True)
         self.cache = read.past_key_values
         negative = read.logits[:, -1].to(scores.device, scores.dtype)
-        return scores + (self.scale - 1) * (scores.log_softmax(-1) - negative.log_softmax(-1))
+        guided = scores + (self.scale - 1) * (scores.log_softmax(-1) - negative.log_softmax(-1))
+        removed = scores.isneginf() | negative.isneginf()
+        return torch.where(removed.all(-1, keepdim=True), scores, guided.masked_fill(removed, -torch.inf))
 '''.strip("\n")
 
 GENERAL = '''
@@ -43,7 +48,8 @@ class Branch:
     def read(self, input_ids, rows):
         ids = self.ids if self.cache is None else input_ids[:, -1:]
         with torch.no_grad():
-            read = self.model(ids.expand(rows, -1), past_key_values=self.cache, use_cache=True)
+            ids = ids.expand(rows, -1).to(self.model.device)
+            read = self.model(ids, past_key_values=self.cache, use_cache=True)
         self.cache = read.past_key_values
         return (read.logits[:, -1].to(input_ids.device).double() / self.temperature).log_softmax(-1)
 
@@ -51,6 +57,7 @@ class Branch:
 class Guidance(LogitsProcessor):
     """The log-probabilities of several branches, weighed, on the scale of the prompt's raw logits.
 
+    A token that a branch has removed (-inf) stays removed, unless none would be left.
     Make a new one for each text: the branches remember what they have read.
     """
 
@@ -67,19 +74,22 @@ STRENGTH
         others = [branch.read(input_ids, len(scores)) for branch in self.branches]
         strength = self.strength(own, others[0])
         self.index += 1
-        change = (self.weight - 1) * own
+        change, removed, alone = (self.weight - 1) * own, own.isneginf(), scores
         for branch, other in zip(self.branches, others):
-            change = change + branch.weight * other
-        mixed = (scores + strength * change).to(scores.dtype)
+            if branch.weight:
+                change, removed = change + branch.weight * other, removed | other.isneginf()
         if self.mask:
-            mixed = mixed.masked_fill(scores < scores.max(-1, keepdim=True).values + math.log(self.mask), -torch.inf)
+            below = scores < scores.max(-1, keepdim=True).values + math.log(self.mask)
+            removed, alone = removed | below, scores.masked_fill(below, -torch.inf)
+        mixed = (scores + strength * change).to(scores.dtype).masked_fill(removed, -torch.inf)
+        mixed = torch.where(removed.all(-1, keepdim=True), alone, mixed)
         return torch.where(torch.as_tensor(strength, device=scores.device) == 0, scores, mixed)
 '''.strip("\n")
 
-ENTROPY = "-(own.exp() * own).sum(-1, keepdim=True) / math.log(2)"
+ENTROPY = "torch.special.entr(own.exp()).sum(-1, keepdim=True) / math.log(2)"
 DIVERGENCE = """\
 mean = torch.logaddexp(own, first) - math.log(2)
-bits = sum((one.exp() * (one - mean)).sum(-1, keepdim=True) for one in (own, first)) / 2 / math.log(2)"""
+apart = sum((one.exp() * (one - mean)).nan_to_num(0.0).sum(-1, keepdim=True) for one in (own, first))"""
 
 
 def guidance_lines(setup: Setup, recipe: Recipe, notes: Notes) -> tuple[str, str, list[str]]:
@@ -102,6 +112,9 @@ def guidance_lines(setup: Setup, recipe: Recipe, notes: Notes) -> tuple[str, str
         heat = guidance.temperatures[number - 1]
         made.append(f"Branch({model}, branch_{number}, {literal(guidance.weights[number])}"
                     f"{'' if heat == 1.0 else f', {literal(heat)}'})")  # fmt: skip
+    strongest = [weight for most in _extremes(guidance.schedule) for weight in guidance.weights_at(most)]
+    if any(abs(weight) == MAX_WEIGHT for weight in strongest):
+        notes.lost(f"A branch's weight is held within ±{MAX_WEIGHT:g} as the schedule grows; in this code it is not.")
     mask = f", mask={literal(guidance.mask)}" if guidance.mask else ""
     return source, f"Guidance({literal(guidance.weights[0])}, [{', '.join(made)}]{mask})", lines
 
@@ -116,6 +129,11 @@ def negative_lines(setup: Setup) -> list[str]:
     return [f"negative_prompt = {literal(setup.negative)}", f"negative = {_encoded('negative_prompt')}"]
 
 
+def _extremes(schedule: Schedule) -> tuple[float, ...]:
+    """The strengths at which a schedule may go beyond the weights themselves."""
+    return {"linear": (schedule.start, schedule.end), "growth": (schedule.limit,)}.get(schedule.kind, ())
+
+
 def _strength(recipe: Recipe) -> list[str]:
     """The gate, then the schedule, as the lines of a function."""
     gate, schedule = recipe.gate, recipe.schedule
@@ -123,7 +141,7 @@ def _strength(recipe: Recipe) -> list[str]:
     if gate.kind == "first":
         lines += [f"if index >= {gate.tokens}:", "    return 0.0"]
     if schedule.kind == "divergence":
-        lines += [*DIVERGENCE.splitlines(), f"strength = bits.clamp(min={schedule.floor!r})"]
+        lines += [*DIVERGENCE.splitlines(), f"strength = (apart / 2 / math.log(2)).clamp(min={schedule.floor!r})"]
     else:
         lines.append(f"strength = {_number(recipe)}")
     if gate.kind == "entropy":

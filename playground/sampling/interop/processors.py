@@ -7,7 +7,8 @@ Knows nothing about transformers itself, which is not imported here; the sources
 from __future__ import annotations
 
 from playground.sampling.interop.processor import Processor, own, theirs
-from playground.sampling.interop.remembering import ADAPTIVE, DRY, MIROSTAT
+from playground.sampling.interop.remembering import ADAPTIVE, DRY, MIROSTAT, MIROSTAT_V2
+from playground.sampling.interop.watermarking import WATERMARK
 
 GREEDY = own(
     "Greedy",
@@ -63,8 +64,10 @@ class BanTokens(LogitsProcessor):
 
 PROCESSORS: dict[str, Processor] = {
     "dry": DRY,
-    "mirostat_v2": MIROSTAT,
+    "mirostat": MIROSTAT,
+    "mirostat_v2": MIROSTAT_V2,
     "adaptive_p": ADAPTIVE,
+    "watermark": WATERMARK,
     "logit_bias": BIAS,
     "token_ban": BANS,
     "repetition_penalty": theirs("RepetitionPenaltyLogitsProcessor", "penalty"),
@@ -232,6 +235,9 @@ class Xtc(LogitsProcessor):
         coin = torch.rand(scores.shape[0], 1, device=scores.device) < self.probability
         return scores.masked_fill(coin & top & (probs > least), -torch.inf)
 ''',
+        lambda one, notes: notes.hint(
+            "XTC throws its coin at each token; its long-run mixture is the distribution drawn here."
+        ),
     ),
 }
 """By stage. A stage that is not here cannot be taken to transformers."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from playground.sampling.interop import watermarking
 from playground.sampling.interop.given import Given
 from playground.sampling.interop.processors import GREEDY, PROCESSORS, WINDOWED
 from playground.sampling.interop.python_code import Call, Code
@@ -41,6 +42,8 @@ def stages_of(calls: Sequence[Call], ignored: list[str]) -> tuple[list[Sampler],
 
 def _stage(call: Call, given: Given) -> list[Sampler]:
     stage, processor = STAGES[call.name]
+    if stage == "watermark":
+        return watermarking.read(call, given)
     values = [*call.positional, *(value for key, value in call.named.items() if key not in KEYWORDS)]
     params = dict(zip(processor.parameters, values, strict=False))
     if stage == "logit_bias":

@@ -5,7 +5,16 @@ Knows nothing about transformers itself; the sources are run by whoever takes th
 
 from __future__ import annotations
 
+from typing import Any
+
 from playground.sampling.interop.processor import own
+from playground.sampling.interop.values import Notes
+
+
+def _say_breakers(sampler: Any, notes: Notes) -> None:
+    if sampler.sequence_breakers:
+        notes.lost(f"{sampler.title}'s sequence breakers are left out of this code.")
+
 
 DRY = own(
     "Dry",
@@ -31,8 +40,48 @@ class Dry(LogitsProcessor):
                     penalised[row, token] -= self.multiplier * self.base ** (length - self.allowed_length)
         return penalised
 ''',
+    _say_breakers,
 )
 MIROSTAT = own(
+    "Mirostat",
+    ("tau", "eta", "m"),
+    '''
+class Mirostat(LogitsProcessor):
+    """Keep the k likeliest tokens: k from mu and from how steeply the m likeliest fall; steer mu so that the drawn
+    tokens surprise by tau bits.
+
+    Remembers its last distribution to see what was drawn from it: make a new one for each text.
+    """
+
+    def __init__(self, tau, eta, m):
+        self.tau, self.eta, self.m, self.mu, self.last = tau, eta, m, 2 * tau, None
+
+    def __call__(self, input_ids, scores):
+        if self.last is not None:
+            drawn = self.last.gather(1, input_ids[:, -1:])
+            self.mu = self.mu - self.eta * (-drawn.log2() - self.tau)
+        size = scores.shape[-1]
+        best = scores.topk(min(self.m, size), dim=-1).values.double()
+        ranks = torch.arange(1, best.shape[-1], device=scores.device, dtype=torch.float64)
+        here = best[:, 1:] > -torch.inf
+        steps = ((ranks + 1) / ranks).log() * here
+        falls = torch.where(here, best[:, :-1] - best[:, 1:], 0.0)
+        slope = (falls * steps).sum(-1, keepdim=True) / (steps * steps).sum(-1, keepdim=True)
+        log_size = math.log(max(2, size))
+        flat = (slope - 1).abs() < 1e-9
+        excess = torch.where(flat, 1.0, slope - 1)
+        quotient = torch.where(flat, 1 / log_size, excess / -torch.expm1(-excess * log_size))
+        log_k = (quotient.log() + self.mu * math.log(2)) / slope
+        k = (log_k.nan_to_num(nan=0.0).clamp(0, math.log(size + 1)).exp() + 1e-9).long()
+        order = scores.argsort(dim=-1, descending=True, stable=True)
+        kept = torch.zeros_like(scores, dtype=torch.bool)
+        kept = kept.scatter(1, order, torch.arange(size, device=scores.device) < k)
+        scores = scores.masked_fill(~kept, -torch.inf)
+        self.last = scores.double().softmax(-1)
+        return scores
+''',
+)
+MIROSTAT_V2 = own(
     "MirostatV2",
     ("tau", "eta"),
     '''

@@ -17,14 +17,14 @@ HISTORY = [5, 3, 9, 3, 5, 3, 9, 1]
 
 
 class StoredRows(transformers.LlamaForCausalLM):
-    """Answers one row of logits to the prompt and another to anything else; keeps what generate() made of them."""
+    """Answers each text that may be read with its row of logits; keeps what generate() made of them."""
 
-    def with_rows(self, prompt: torch.Tensor, negative: torch.Tensor, history: list[int]) -> StoredRows:
-        self.rows, self.history, self.scores = (prompt, negative), history, None
+    def with_rows(self, rows: dict[tuple[int, ...], torch.Tensor]) -> StoredRows:
+        self.rows, self.scores = rows, None
         return self
 
     def forward(self, input_ids: Any = None, past_key_values: Any = None, **_: Any) -> CausalLMOutputWithPast:
-        row = self.rows[0] if input_ids[0].tolist() == self.history else self.rows[1]
+        row = self.rows[tuple(input_ids[0].tolist())]
         return CausalLMOutputWithPast(logits=row.expand(*input_ids.shape, -1), past_key_values=past_key_values)
 
     def generate(self, *arguments: Any, **settings: Any) -> torch.Tensor:
@@ -37,15 +37,15 @@ class StoredRows(transformers.LlamaForCausalLM):
 
 
 class Words:
-    """A tokenizer that knows one prompt; every other text is token 2."""
+    """A tokenizer that knows these texts and no others."""
 
     bos_token_id, eos_token_id = 1, 1
 
-    def __init__(self, prompt: str, history: list[int]) -> None:
-        self.prompt, self.history = prompt, history
+    def __init__(self, texts: dict[str, list[int]]) -> None:
+        self.texts = texts
 
     def __call__(self, text: str, return_tensors: str) -> transformers.BatchEncoding:
-        ids = torch.tensor([self.history if text == self.prompt else [2]])
+        ids = torch.tensor([self.texts[text]])
         return transformers.BatchEncoding({"input_ids": ids, "attention_mask": torch.ones_like(ids)})
 
     def decode(self, *_: Any, **__: Any) -> str:
@@ -63,14 +63,25 @@ def tiny(vocabulary_size: int) -> StoredRows:
 
 def scores_of(
     setup: Setup, model: StoredRows, row: torch.Tensor, monkeypatch: Any,
-    negative: torch.Tensor | None = None, history: list[int] | None = None,
+    others: dict[str, torch.Tensor] | None = None, history: list[int] | None = None,
 ) -> torch.Tensor:  # fmt: skip
-    """float[V]: what the exported code hands to the draw, run as it was written."""
+    """float[V]: what the exported code hands to the draw, run as it was written.
+
+    ``others``: the row of every other text that may be read; that of "" is the prompt's last token.
+    """
     history = history or HISTORY
-    model = model.with_rows(row, row if negative is None else negative, history)
-    words = Words(setup.prompt or "", history)
-    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda name: words)
-    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", lambda name, dtype: model)
-    exec(compile(export("transformers", setup).text, "exported", "exec"), {"__name__": "exported"})
+    texts = {text: [10 + place] for place, text in enumerate(others or {}) if text}
+    read = {tuple(ids): (others or {})[text] for text, ids in texts.items()}
+    if others and "" in others:
+        read[(history[-1],)] = others[""]
+    model = model.with_rows({**read, tuple(history): row})
+    execute(setup, Words({**texts, setup.prompt or "": history}), {setup.model or "model": model}, monkeypatch)
     assert model.scores is not None
     return model.scores
+
+
+def execute(setup: Setup, words: Any, models: dict[str, Any], monkeypatch: Any) -> None:
+    """Run what is exported, as it was written, with these models by their names."""
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda name: words)
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", lambda name, dtype: models[name])
+    exec(compile(export("transformers", setup).text, "exported", "exec"), {"__name__": "exported"})

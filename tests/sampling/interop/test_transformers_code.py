@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from playground.sampling import Chain, guide
-from playground.sampling.interop import Setup, export
+from playground.sampling.interop import Setup, export, parse
 from playground.sampling.interop.guiding import cfg
 from playground.sampling.softmax import softmax
 from tests.sampling.strategies import VOCABULARY, WIDTH, chains
@@ -43,6 +43,10 @@ CHAINS = {
     "runs": "dry:1.2:1.75:1:0,temperature:0.9",
     "surprise": "top_k:500,mirostat_v2:3:0.1",
     "about as likely as that": "min_p:0.02,adaptive_p:0.3:0.9",
+    "steep": "temperature:1.2,mirostat:4:0.1:100",
+    "steep after a cut": "top_k:30,mirostat:2:0.1:500",
+    "a watermark": "temperature:0.8,watermark:0.3:2.5:12345:4,top_k:400",
+    "a watermark that waits": "watermark:0.3:2.5:12345:9,temperature:0.8",
     "nothing": "",
 }
 
@@ -58,7 +62,8 @@ def agree(setup: Setup, model, row, monkeypatch, negative=None) -> None:
     scale = setup.guidance.scale if setup.guidance else 1.0
     base = row[None] if negative is None else guide(row[None], negative[None], scale)
     ours = softmax(setup.chain.bind(VOCABULARY).apply(base, [HISTORY]))[0]
-    theirs = softmax(scores_of(setup, model, row, monkeypatch, negative)[None])[0]
+    others = None if negative is None else {setup.negative: negative}
+    theirs = softmax(scores_of(setup, model, row, monkeypatch, others)[None])[0]
     assert float((ours - theirs).abs().sum()) / 2 < 2e-5, export("transformers", setup).text
 
 
@@ -114,6 +119,18 @@ def test_xtc_with_and_without_its_coin(rows, monkeypatch):
         agree(setup, tiny(len(rows[0])), rows[0], monkeypatch)
 
 
+def test_the_watermark_is_their_own_processor_and_comes_back():
+    chain = Chain.from_url("temperature:0.8,watermark:0.3:2.5:12345:4")
+    written = export("transformers", Setup(chain))
+    assert "class Watermark" not in written.text and not written.losses
+    assert parse(written.text).setup.chain == chain
+    named = "LogitsProcessorList([WatermarkLogitsProcessor(50, device=model.device, bias=3, seeding_scheme={!r})])"
+    assert parse(named.format("lefthash")).setup.chain == Chain.from_url("watermark:0.25:3")
+    other = parse(named.format("selfhash"))
+    assert other.setup.chain == Chain() and any("lefthash" in line for line in other.ignored)
+    assert "spares one token" in export("transformers", Setup(Chain.from_url("watermark:1"))).losses[0]
+
+
 def test_the_stored_rows_can_fail(rows, monkeypatch):
     """The check is sharp: a chain that differs by a hundredth of temperature is not taken for the same."""
     setup = Setup(Chain.from_url("temperature:1.3"), prompt="x")
@@ -122,7 +139,7 @@ def test_the_stored_rows_can_fail(rows, monkeypatch):
         agree(setup, tiny(len(rows[0])), rows[0], monkeypatch)
 
 
-@pytest.mark.parametrize("url", ["mirostat_v2:3:0.4", "temperature:1.5,adaptive_p:0.3:0.5"])
+@pytest.mark.parametrize("url", ["mirostat_v2:3:0.4", "mirostat:3:0.4:20", "temperature:1.5,adaptive_p:0.3:0.5"])
 def test_a_stage_with_memory_remembers_as_ours_does(url):
     """Three tokens in a row: the processor sees what was drawn only in the next call, and acts on it."""
     chain, namespace = Chain.from_url(url), {"torch": torch}

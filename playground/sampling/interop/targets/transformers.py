@@ -137,8 +137,7 @@ class Transformers(Target):
                 notes.lost(f"A temperature below {COLDEST:g} is written as 0: it would leave the numbers' range.")
             if sampler != self.by_its_rule(sampler):
                 notes.lost(f"{sampler.title} follows our rule in this code.")
-            if getattr(sampler, "sequence_breakers", ()):
-                notes.lost(f"{sampler.title}'s sequence breakers are left out of this code.")
+            processor.say(sampler, notes)
             made.append(f"{processor.name}({', '.join(literal(value) for value in processor.arguments(sampler))})")
             if processor.source:
                 classes[processor.name] = processor.source
@@ -146,8 +145,6 @@ class Transformers(Target):
                 names.add(processor.name)
         if classes:
             names.add("LogitsProcessor")
-        if "Xtc" in classes:
-            notes.hint("XTC throws its coin at each token; its long-run mixture is the distribution drawn here.")
         listed = ["processors = LogitsProcessorList(", "    [", *(f"        {one}," for one in made), "    ]", ")"]
         off = ["logits_processor=processors", "do_sample=True", "temperature=1.0", "top_k=0", "top_p=1.0",
                "repetition_penalty=1.0"]  # fmt: skip
