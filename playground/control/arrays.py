@@ -22,7 +22,7 @@ def floats(values: Any, name: str) -> Floats:
         values = values.detach().cpu().double().numpy()
     try:
         return np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the last: a list of tensors with gradients
         raise PlaygroundError(f"{name} must be numbers, in a list or an array: {error}") from error
 
 

@@ -16,6 +16,8 @@ from playground.control.texts import Scores, Text, Tools
 from playground.errors import PlaygroundError
 
 MAX_TEXT_CHARS, MAX_WORDS, MAX_DEPTH, MAX_PARTS, MAX_FEATURES = 300, 100, 4, 8, 24
+MAX_SIMPLE = 64
+"""Simple features in all that one list holds, those inside combinations counted: each reads every text of a pool."""
 COMBINATIONS = ("product", "not", "at_least")
 """Features made of features: the product of several, 1 minus a yes/no one, and 1 where one reaches a value."""
 
@@ -48,11 +50,22 @@ def features(given: Any, tools: Tools | None = None) -> tuple[Feature, ...]:
         raise PlaygroundError('features must be a list like [{"feature": "contains", "text": "amazing"}].')
     if len(given) > MAX_FEATURES:
         raise PlaygroundError(f"At most {MAX_FEATURES} features fit; {len(given)} were given.")
+    if sum(_num_simple(one, MAX_DEPTH) for one in given) > MAX_SIMPLE:
+        raise PlaygroundError(f"At most {MAX_SIMPLE} features fit, those inside others counted; leave some out.")
     made = tuple(feature(one, tools) for one in given)
     for at, one in enumerate(made):
         if one.key in {other.key for other in made[:at]}:
             raise PlaygroundError(f"The feature {one.label!r} is there twice; one target for it is enough.")
     return made
+
+
+def _num_simple(given: Any, depth: int) -> int:
+    """Simple features in what is not checked yet; deeper than anything may nest nobody looks."""
+    parts = given.get("of") if isinstance(given, Mapping) else None
+    if parts is None or depth < 0 or isinstance(parts, str):
+        return 1
+    many = parts if isinstance(parts, Sequence) else [parts]
+    return sum(_num_simple(part, depth - 1) for part in many)
 
 
 def _feature(given: Any, tools: Tools, depth: int) -> Feature:

@@ -63,7 +63,7 @@ class Fit:
     probabilities: Floats = field(repr=False)
     """float64[N]: the fitted weights, summing to 1."""
     finite_exponents: Floats = field(repr=False)
-    """float64[F]: the exponents with 0 in place of what is a filter."""
+    """float64[F]: the tilt among the rows that no filter excludes; 0 for a feature that is a filter by itself."""
     directions: Floats = field(repr=False)
     """float64[K,F]: a row is excluded where d·(φ - target) < 0."""
     targets: Floats = field(repr=False)
@@ -178,7 +178,7 @@ def _described(
         kl=float(moments @ solved.exponents) - log_z,
         num_iterations=solved.minimum.num_iterations,
         probabilities=probabilities,
-        finite_exponents=np.where(is_filter, 0.0, solved.exponents),
+        finite_exponents=solved.exponents,
         directions=solved.directions,
         targets=wanted,
     )

@@ -189,7 +189,9 @@ def _own_bits(texts: Sequence[Text]) -> list[float]:
 
 def _classifier(given: Mapping[str, Any], tools: Tools) -> Scores:
     if tools.classifier is None:
-        raise PlaygroundError("A classifier needs a scoring function from a model; here there is none.")
+        raise PlaygroundError(
+            "A classifier needs a scoring function from a model; here there is none: it is for scripts (pg.Study)."
+        )
     return tools.classifier(given["model"], given["label"])
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import torch
 
+from playground.errors import PlaygroundError
 from playground.sampling import metrics
 from playground.sampling.columns import Number, column
 from playground.sampling.guidance import SCALE, Guidance
@@ -101,7 +102,8 @@ def mix(
 
 
 def guide(cond: torch.Tensor, negative: torch.Tensor, scale: Number) -> torch.Tensor:
-    """Classifier-free guidance: cond + (scale − 1)·(log_softmax(cond) − log_softmax(negative)), float[B,V], nats.
+    """Classifier-free guidance: cond + (scale − 1)·(log_softmax(cond) − log_softmax(negative)), float[B,V], nats, or
+    float[V] each.
 
     ``scale`` is a number or a column float64[B,1]. Rows at scale 1 are ``cond`` bit for bit, and the scores stay on
     the scale of the prompt's raw logits, so a later repetition penalty has the same strength at every scale.
@@ -109,6 +111,14 @@ def guide(cond: torch.Tensor, negative: torch.Tensor, scale: Number) -> torch.Te
     nothing of the negative branch. (Past scale 1 a token that is impossible under the negative would score +inf.)
     """
     scale = scale if isinstance(scale, torch.Tensor) else SCALE.check("guidance.scale", scale)  # refuses NaN and such
+    if negative.dim() == 2 and len(negative) == 1:
+        negative = negative.expand(len(cond), -1)
+    if cond.shape != negative.shape or cond.dim() not in (1, 2):
+        raise PlaygroundError(
+            f"Both branches are float[B,V], or float[V]; their shapes are {tuple(cond.shape)} and {tuple(negative.shape)}."
+        )
+    if cond.dim() == 1:
+        return guide(cond[None], negative[None], scale)[0]
     scales = column(scale, cond).expand(len(cond), 1).cpu()
     rows = [row for row, value in enumerate(scales[:, 0].tolist()) if value != 1.0]
     if not rows:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -178,9 +179,15 @@ def choice(choices: dict[str, str], *, label: str, help: str) -> Any:
     return dataclasses.field(default=fact.default, metadata={"param": fact})
 
 
+_BRIEF = reprlib.Repr()  # cuts while it writes: the whole text of what a stranger sent may not fit into memory
+_BRIEF.maxstring = _BRIEF.maxother = _BRIEF.maxlong = 80
+_BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxdict = _BRIEF.maxset = 20
+_BRIEF.maxlevel = 3
+
+
 def shortened(value: Any) -> str:
     """A value as it may be repeated in a message: never a megabyte."""
-    text = repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "a number too large"
+    text = _BRIEF.repr(value) if not isinstance(value, int) or abs(value) < 10**40 else "a number too large"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

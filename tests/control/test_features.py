@@ -167,3 +167,12 @@ def test_code_is_parsed_and_never_run(tmp_path):
 
 def test_a_key_is_json():
     assert json.loads(feature("é", TOOLS).key)["text"] == "é"
+
+
+def test_features_inside_features_are_counted():
+    """Every one reads every text of a pool on the thread that draws everybody's pictures."""
+    eight = [{"feature": "at_least", "value": number, "of": {"feature": "num_tokens"}} for number in range(8)]
+    many = [{"feature": "product", "of": [{"feature": "product", "of": eight}] * 8}] * 2
+    with pytest.raises(PlaygroundError, match="At most 64 features"):
+        features(many, TOOLS)
+    assert features(many[0], TOOLS)[0].yes_no

@@ -155,3 +155,19 @@ def test_faces(seed, num_columns):
     assert not face(rows - beyond).inside
     corner = int(np.argmax(rows @ direction))
     assert np.flatnonzero(face(rows - rows[corner]).support).tolist() == [corner]
+
+
+def test_the_tilt_within_a_slanted_face_reaches_whoever_samples():
+    """Targets on x + y = 1 exclude the first row, and weigh the two others 3 : 7; with no exponent left they were
+    sampled evenly."""
+    table = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    fit = pg.control.fit(table, np.zeros(3), [0.3, 0.7])
+    factor = np.exp(fit.log_factor(table))
+    assert factor @ table / factor.sum() == pytest.approx([0.3, 0.7], abs=1e-9)
+    assert factor / factor.sum() == pytest.approx(fit.probabilities, abs=1e-9)
+
+
+@pytest.mark.parametrize("features", [[[0], [10**400]], [[torch.tensor(0.0, requires_grad=True)], [torch.tensor(1.0)]]])
+def test_numbers_that_numpy_cannot_hold_are_refused_in_words(features):
+    with pytest.raises(pg.PlaygroundError, match="must be numbers"):
+        pg.control.fit(features, [0.0, 0.0], [0.5])

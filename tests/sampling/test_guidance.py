@@ -109,3 +109,10 @@ def test_guidance_is_a_value():
     assert cfg(2) == cfg(2.0) and hash(cfg(2)) == hash(cfg(2.0))
     assert Guidance().is_off and cfg(1).is_off and cfg(3.5).sum_of_weights == 1
     assert torch.equal(mix([cfg(2)] * 4, [0] * 4, COND, list(NEGATIVE[:, None])), guide(COND, NEGATIVE, 2.0))
+
+
+def test_a_single_row_may_come_without_its_batch():
+    assert torch.equal(guide(COND[0], NEGATIVE[0], 2.5), guide(COND[:1], NEGATIVE[:1], 2.5)[0])
+    assert torch.equal(guide(COND, NEGATIVE[:1], 2.5), guide(COND, NEGATIVE[:1].repeat(4, 1), 2.5))
+    with pytest.raises(PlaygroundError, match="their shapes are"):
+        guide(COND, NEGATIVE[:, :-1], 2.5)

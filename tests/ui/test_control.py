@@ -233,3 +233,15 @@ def test_strangers_are_told_what_is_wrong(desk, tab, change, reason):
 def test_strangers_cannot_draw_just_anything(desk, tab, change, reason):
     with pytest.raises(PlaygroundError, match=reason):
         run(desk.control.draw(tab, DRAW | change))
+
+
+def test_classifier_is_a_word_like_any_other(desk, tab):
+    """Only the feature of that name is refused."""
+
+    async def looked(one: Any) -> Any:
+        pool = await drawn(desk, tab, num_texts=4)
+        return await desk.control.view(tab, {"pool": pool, "features": [one], "targets": [None]})
+
+    assert run(looked("classifier"))["gauges"][0]["key"]
+    with pytest.raises(PlaygroundError, match="classifier needs"):
+        run(looked({"feature": "classifier", "model": "x", "label": "y"}))

@@ -90,8 +90,11 @@ class Code:
                 named |= {key: item for key, item in value.items() if isinstance(key, str)}
         return Call(_name(node), tuple(positional), named, tuple(unread))
 
-    def value(self, node: ast.expr) -> Any:
-        """A literal, or a name that stands for one; NotLiteral for anything that would have to be run."""
+    def value(self, node: ast.expr, inside: bool = False) -> Any:
+        """A literal, or a name that stands for one; NotLiteral for anything that would have to be run.
+
+        ``inside`` a list or map a name stands for a number or text alone: lists of names of lists of names grow to 2^n.
+        """
         if isinstance(node, ast.Constant):
             if isinstance(node.value, str | int | float | bool | type(None)):
                 return node.value
@@ -100,24 +103,26 @@ class Code:
             if isinstance(number, int | float) and not isinstance(number, bool):
                 return -number if isinstance(node.op, ast.USub) else number
         elif isinstance(node, ast.List | ast.Tuple) and len(node.elts) <= MAX_ITEMS:
-            found = [self.value(item) for item in node.elts]
+            found = [self.value(item, inside=True) for item in node.elts]
             return found if isinstance(node, ast.List) else tuple(found)
         elif isinstance(node, ast.Dict) and len(node.keys) <= MAX_ITEMS:
             return self._dictionary(node)
         elif isinstance(node, ast.Call) and _name(node) == "dict" and not node.args:
-            return {one.arg: self.value(one.value) for one in node.keywords if one.arg is not None}
+            return {one.arg: self.value(one.value, inside=True) for one in node.keywords if one.arg is not None}
         elif isinstance(node, ast.Name) and node.id in self.names:
-            return self.names[node.id]
+            found = self.names[node.id]
+            if not (inside and isinstance(found, list | tuple | dict)):
+                return found
         raise NotLiteral
 
     def _dictionary(self, node: ast.Dict) -> dict[Any, Any]:
         found: dict[Any, Any] = {}
         for key, value in zip(node.keys, node.values, strict=True):
-            name = self.value(key) if key is not None else None
+            name = self.value(key, inside=True) if key is not None else None
             if not isinstance(name, str | int | float | tuple):
                 raise NotLiteral
             try:
-                found[name] = self.value(value)
+                found[name] = self.value(value, inside=True)
             except TypeError:  # a tuple with a list in it
                 raise NotLiteral from None
         return found

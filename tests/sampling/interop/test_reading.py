@@ -207,3 +207,16 @@ def test_damaged_settings_are_read_or_refused(text, data):
 def test_every_target_reads_what_it_writes():
     for target in TARGETS:
         assert parse(export(target, Setup(prompt="a", chat=True, system="b")).text).target == target
+
+
+@pytest.mark.parametrize("call", ["SamplingParams(temperature=a)", "model.generate(stop_strings=a, top_k=a)"])
+def test_lists_of_lists_of_names_do_not_grow(call):
+    """Thirty lines that name the line before them eight times stand for 8^30 values; written out, they ended us."""
+    parse('a = {"a": 1}\n' + "a = [a, a, a, a, a, a, a, a]\n" * 30 + call)
+
+
+def test_a_text_in_three_quotes_over_many_lines():
+    lines = "a\n" * 50_000
+    taken = parse(f'FROM x\nPARAMETER temperature 0.5\nSYSTEM """{lines}"""\nPARAMETER top_k 7')
+    assert taken.setup.system == lines
+    assert {one.name for one in taken.setup.chain.samplers} >= {"temperature", "top_k"}

@@ -5,6 +5,7 @@ Knows nothing about other targets.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from playground.sampling.interop.given import number_of
@@ -127,11 +128,8 @@ def _values(text: str, ignored: list[str]) -> dict[str, Any]:
             continue
         command, _, rest = line.partition(" ")
         rest = rest.strip()
-        while rest.count(QUOTES) == 1:
-            more = next(lines, None)
-            if more is None:
-                break
-            rest += "\n" + more
+        if rest.count(QUOTES) == 1:
+            rest = "\n".join([rest, *_until_quotes(lines)])
         if command.upper() == "PARAMETER":
             key, _, raw = rest.partition(" ")
             value = _unquoted(raw.strip())
@@ -144,6 +142,14 @@ def _values(text: str, ignored: list[str]) -> dict[str, Any]:
         else:
             ignored.append(f"{command[:40]}: it says nothing about sampling")
     return values
+
+
+def _until_quotes(lines: Iterator[str]) -> Iterator[str]:
+    """The lines up to the one that holds three quotes, or to the end."""
+    for line in lines:
+        yield line
+        if QUOTES in line:
+            return
 
 
 def _quoted(text: str, what: str, notes: Notes) -> str:
