@@ -10,7 +10,12 @@ from playground.sampling.softmax import softmax
 
 from .strategies import chains, histories, rows, samplers, settings_of
 
-everyone = pytest.mark.parametrize("kind", SAMPLERS.values(), ids=SAMPLERS.keys())
+
+def each(*kinds: type[Sampler]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("kind", kinds, ids=[kind.name for kind in kinds])
+
+
+everyone = each(*SAMPLERS.values())
 
 
 def applied(sampler: Sampler, row: torch.Tensor, history: list[int]) -> torch.Tensor:
@@ -18,7 +23,7 @@ def applied(sampler: Sampler, row: torch.Tensor, history: list[int]) -> torch.Te
 
 
 @everyone
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_leaves_its_input_alone_keeps_a_token_and_revives_none(kind, data):
     sampler, row, history = data.draw(settings_of(kind)), data.draw(rows()), data.draw(histories())
@@ -32,12 +37,10 @@ def test_leaves_its_input_alone_keeps_a_token_and_revives_none(kind, data):
     assert float(softmax(after[None]).sum()) == pytest.approx(1.0, abs=1e-9)
 
 
-@everyone
-@settings(max_examples=25, deadline=None)
+@each(*(kind for kind in SAMPLERS.values() if kind.kind == "truncate"))
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_a_truncation_only_removes(kind, data):
-    if kind.kind != "truncate":
-        return
     sampler, row, history = data.draw(settings_of(kind)), data.draw(rows()), data.draw(histories())
     for _, resolved in sampler.branches():  # of a random one, whichever way its coin falls
         after = applied(resolved, row, history)
@@ -45,23 +48,19 @@ def test_a_truncation_only_removes(kind, data):
         assert torch.equal(after[alive], row[alive])
 
 
-@everyone
-@settings(max_examples=25, deadline=None)
+@each(*(kind for kind in SAMPLERS.values() if kind.off is not None))
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_off_equals_absence(kind, data):
-    if kind.off is None:
-        return
     sampler, row = kind(**kind.off), data.draw(rows())
     assert sampler.is_off
     assert torch.equal(applied(sampler, row, data.draw(histories())), row)
 
 
-@everyone
-@settings(max_examples=40, deadline=None)
+@each(*(kind for kind in SAMPLERS.values() if kind.shift_invariant))
+@settings(max_examples=20, deadline=None)
 @given(data=st.data(), shift=st.integers(-400, 400))
 def test_a_constant_on_all_logits_changes_no_probability(kind, data, shift):
-    if not kind.shift_invariant:
-        return
     sampler, row, history = data.draw(settings_of(kind)), data.draw(rows()), data.draw(histories())
     if set(sampler.variant) & set(kind.shifting_flavours):
         return
@@ -69,12 +68,10 @@ def test_a_constant_on_all_logits_changes_no_probability(kind, data, shift):
     assert torch.allclose(plain, shifted, atol=2e-3 if sampler.kind == "shape" else 1e-5, rtol=0)
 
 
-@everyone
-@settings(max_examples=40, deadline=None)
+@each(*(kind for kind in SAMPLERS.values() if kind.keeps_argmax))
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_who_claims_to_keep_the_argmax_keeps_it(kind, data):
-    if not kind.keeps_argmax:
-        return
     row = data.draw(rows())
     after = applied(data.draw(settings_of(kind)), row, data.draw(histories()))
     assert after[row.argmax()] == after.max() > -torch.inf
@@ -90,7 +87,7 @@ def test_the_laws_of_shift_and_argmax_can_fail():
     assert applied(typical, torch.tensor([0.6, 0.3, 0.1]).log(), [])[0] == -torch.inf
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(chains(), rows(), histories()), min_size=2, max_size=5))
 def test_batched_equals_one_at_a_time(users):
     plan = stack([chain for chain, _, _ in users])
@@ -99,7 +96,7 @@ def test_batched_equals_one_at_a_time(users):
         assert torch.equal(together[number], chain.apply(row[None], [history])[0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(samplers(), min_size=2, max_size=6), rows(), st.randoms(use_true_random=False))
 def test_columns_equal_numbers(found, row, shuffle):
     """The same code with a parameter as a column: the same sampler with different settings in one pass."""
@@ -112,7 +109,7 @@ def test_columns_equal_numbers(found, row, shuffle):
         assert torch.equal(together[number], chain.apply(row[None], history[:1])[0])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(chains(), rows(), histories())
 def test_trace_and_apply_agree(chain, row, history):
     trace = chain.trace(row, history)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,24 +12,34 @@ import pytest
 
 from tests.serve.live import Live, Neighbour, starting_server
 
-ROOMY = ("--max-tokens", "2000", "--max-sessions", "50", "--num-threads", "1")
+ROOMY = ("--max-tokens", "2000", "--max-sessions", "20", "--num-threads", "1")
 """Texts long enough to be left in the middle, and few enough sessions to fill them all."""
 
+
+WORKER = "PYTEST_XDIST_WORKER"
+"""Set in the environment of each process that pytest-xdist starts."""
 
 Servers = tuple[Callable[[], Live], Callable[[], Live]]
 SERVERS, RUNNING = pytest.StashKey[Servers](), pytest.StashKey[ExitStack]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start this folder's servers before the first test of any folder: each needs seconds to import what it imports."""
+    """Start this folder's servers before the first test of any folder: each needs seconds to import what it imports.
+
+    One of several workers does not know yet whether this folder will be its own, and starts them when it is.
+    """
     wanted = any({"live", "slow"} & set(getattr(item, "fixturenames", ())) for item in session.items)
-    if not wanted or session.config.option.collectonly:
-        return
-    running = session.config.stash[RUNNING] = ExitStack()
+    if wanted and not session.config.option.collectonly and WORKER not in os.environ:
+        start_servers(session.config)
+
+
+def start_servers(config: pytest.Config) -> Servers:
+    running = config.stash[RUNNING] = ExitStack()
     folder = Path(running.enter_context(TemporaryDirectory()))
     plain = running.enter_context(starting_server(folder / "plain.log"))
     roomy = running.enter_context(starting_server(folder / "roomy.log", *ROOMY))
-    session.config.stash[SERVERS] = (plain, roomy)
+    config.stash[SERVERS] = (plain, roomy)
+    return config.stash[SERVERS]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -38,7 +49,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def servers(pytestconfig: pytest.Config) -> Servers:
-    return pytestconfig.stash[SERVERS]
+    return pytestconfig.stash[SERVERS] if SERVERS in pytestconfig.stash else start_servers(pytestconfig)
 
 
 @pytest.fixture(scope="session")

@@ -104,38 +104,37 @@ def test_settings_go_out_and_come_back(client: Client) -> None:
     assert [stage["id"] for stage in state["strip"]] == ["min_p", "temperature"]
 
 
+WRONG: list[dict[str, Any]] = [
+    {"prompt": ""},
+    {"prompt": 5},
+    {"prompt": None},
+    {"prompt": ["a"]},
+    {"guidance_scale": "2"},
+    {"guidance_scale": 1e308},
+    {"guidance_scale": None},
+    {"seed": -1},
+    {"seed": 0.5},
+    {"seed": 10**400},
+    {"seed": True},
+    {"chain": "min_p"},
+    {"chain": [5]},
+    {"chain": [{}]},
+    {"chain": [{"sampler": "nothing"}]},
+    {"chain": [{"sampler": ["min_p"]}]},
+    {"chain": [{"sampler": "min_p", "min_p": -1}]},
+    {"chain": {"sampler": "min_p"}},
+    {"chat": "yes"},
+    {"system": 5},
+    {"chain": [{"sampler": "min_p"}] * 10_000},
+    {"negative_prompt": {"a": 1}},
+    {"chain": [{"sampler": "min_p", "id": "top_k"}]},
+    {"prompt": "\u00e9" * 3000},
+]
+
+
 @pytest.mark.parametrize("endpoint", ["/next_token", "/generate"])
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"prompt": ""},
-        {"prompt": 5},
-        {"prompt": None},
-        {"prompt": ["a"]},
-        {"guidance_scale": "2"},
-        {"guidance_scale": 1e308},
-        {"guidance_scale": None},
-        {"seed": -1},
-        {"seed": 0.5},
-        {"seed": 10**400},
-        {"seed": True},
-        {"chain": "min_p"},
-        {"chain": [5]},
-        {"chain": [{}]},
-        {"chain": [{"sampler": "nothing"}]},
-        {"chain": [{"sampler": ["min_p"]}]},
-        {"chain": [{"sampler": "min_p", "min_p": -1}]},
-        {"chain": {"sampler": "min_p"}},
-        {"chat": "yes"},
-        {"system": 5},
-        {"chain": [{"sampler": "min_p"}] * 10_000},
-        {"negative_prompt": {"a": 1}},
-        {"chain": [{"sampler": "min_p", "id": "top_k"}]},
-        {"prompt": "\u00e9" * 3000},
-    ],
-    ids=lambda wrong: str(wrong)[:40],
-)
-def test_mistakes_of_a_program_are_explained(client: Client, endpoint: str, wrong: dict[str, Any]) -> None:
+@pytest.mark.parametrize("wrong", [WRONG[0], {"seed": 0.5}, {"chain": [{"sampler": "nothing"}]}], ids=str)
+def test_mistakes_of_a_program_reach_it_as_sentences(client: Client, endpoint: str, wrong: dict[str, Any]) -> None:
     with pytest.raises(AppError) as caught:
         client.predict(**{"prompt": "The", **wrong}, api_name=endpoint)
     check_message(str(caught.value))
@@ -154,6 +153,13 @@ def outcome(live: Live, name: str, data: list[Any], raw: bytes | None = None) ->
     error = value[0].get("error") or ""
     assert not [word for word in INTERNALS if word in error]
     return "explained" if error else "complete"
+
+
+@pytest.mark.parametrize("name", ["next_token", "generate"])
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: str(wrong)[:40])
+def test_mistakes_of_a_program_are_explained(live: Live, name: str, wrong: dict[str, Any]) -> None:
+    values = NEXT if name == "next_token" else WRITE
+    assert outcome(live, name, [*{**values, **wrong}.values()]) == "explained"
 
 
 def replaced(values: dict[str, Any], field: str, raw: str) -> bytes:

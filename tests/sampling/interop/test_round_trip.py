@@ -31,7 +31,7 @@ def plain(chain: Chain) -> list[dict]:
 
 
 @everyone
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(chain=chains(4), row=rows(), history=histories())
 def test_what_is_taken_away_comes_back(target, chain, row, history):
     written = export(target, Setup(chain))
@@ -60,7 +60,7 @@ WORDS = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Co")) | st.samp
 
 
 @everyone
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(prompt=WORDS, negative=WORDS, stop=st.lists(WORDS.filter(bool), max_size=3), seed=st.integers(0, 2**31))
 def test_texts_survive_whatever_is_in_them(target, prompt, negative, stop, seed):
     setup = Setup(Chain(), cfg(1.5), prompt, negative, False, "", seed, 40, tuple(dict.fromkeys(stop)))
