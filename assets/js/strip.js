@@ -112,7 +112,8 @@ const STOPS = "button, input, select, textarea, summary, a[href], [tabindex=\"0\
 /** Tab and Shift+Tab from control to control in the order the cards are seen, then out of the strip. */
 function walk(pipeline, event) {
   if (event.key !== "Tab" || event.ctrlKey || event.altKey || event.metaKey) return;
-  const seen = (node) => node.getClientRects().length > 0 && !node.disabled && node.tabIndex >= 0;
+  // What lies in closed details has a place on the page and yet takes no focus.
+  const seen = (node) => node.checkVisibility() && node.getClientRects().length > 0 && !node.disabled && node.tabIndex >= 0;
   const stops = (root) => [...root.querySelectorAll(STOPS)].filter(seen);
   const place = (node) => Number(getComputedStyle(node).order);
   const inside = [...pipeline.children].sort((a, b) => place(a) - place(b)).flatMap(stops);

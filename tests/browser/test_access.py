@@ -76,7 +76,10 @@ def test_tab_goes_through_the_cards_as_they_stand(browser: Any, live: Live, flow
         assert shown[:3] == ["card-guidance", "card-min_p", "card-temperature"]
         tab.locator("#on-guidance input").focus()
         visited: list[str] = []
+        stops = 0
         while (here := tab.evaluate("document.activeElement.closest('#pipeline > *')?.id ?? null")) is not None:
+            stops += 1
+            assert stops < 100, "a trap: Tab never leaves the cards"
             if not visited or visited[-1] != here:
                 visited.append(here)
             tab.keyboard.press("Tab")
