@@ -115,7 +115,7 @@ def guide(cond: torch.Tensor, negative: torch.Tensor, scale: Number) -> torch.Te
         negative = negative.expand(len(cond), -1)
     if cond.shape != negative.shape or cond.dim() not in (1, 2):
         raise PlaygroundError(
-            f"Both branches are float[B,V], or float[V]; their shapes are {tuple(cond.shape)} and {tuple(negative.shape)}."
+            f"Both branches are float[B,V] or float[V]; theirs are {tuple(cond.shape)} and {tuple(negative.shape)}."
         )
     if cond.dim() == 1:
         return guide(cond[None], negative[None], scale)[0]

@@ -119,8 +119,8 @@ class _Walk:
         note = ""
         if type(sampler).note is not Sampler.note:  # its probabilities over all columns cost as much as a stage
             note = sampler.note(self.probs[0], softmax(after.scores)[0], self.now.context, state)
-        now = compacted(after) if sampler.kind == "truncate" else after
-        untouched = scores is self.now.scores  # a stage that is off: what follows is known
+        untouched = scores is self.now.scores  # a stage that is off: what follows is known, on the columns as they are
+        now = compacted(after) if sampler.kind == "truncate" and not untouched else after
         log_probs = self.log_probs if untouched else log_softmax(now.scores)
         probs = self.probs if untouched else log_probs.exp()
         stage = _stage(sampler, now, cut, note, kept_mass, support, probs, log_probs, self.base_log_probs)

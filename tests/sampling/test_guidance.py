@@ -114,5 +114,5 @@ def test_guidance_is_a_value():
 def test_a_single_row_may_come_without_its_batch():
     assert torch.equal(guide(COND[0], NEGATIVE[0], 2.5), guide(COND[:1], NEGATIVE[:1], 2.5)[0])
     assert torch.equal(guide(COND, NEGATIVE[:1], 2.5), guide(COND, NEGATIVE[:1].repeat(4, 1), 2.5))
-    with pytest.raises(PlaygroundError, match="their shapes are"):
+    with pytest.raises(PlaygroundError, match="theirs are"):
         guide(COND, NEGATIVE[:, :-1], 2.5)

@@ -99,3 +99,21 @@ def test_the_default_chain_over_151936_tokens_takes_under_12_ms():
         if min(times_s) < 0.012:
             break
     assert min(times_s) < 0.012, f"{1000 * min(times_s):.1f} ms"
+
+
+@pytest.mark.parametrize(
+    "neutral",
+    [
+        {"sampler": "top_k", "top_k": 0},
+        {"sampler": "no_repeat_ngram", "size": 2},
+        {"sampler": "xtc", "probability": 0.5, "threshold": 0.4},
+        {"sampler": "tail_free", "z": 1},
+    ],
+)
+def test_a_truncation_with_nothing_to_do_behind_temperature_zero(neutral):
+    """One of 600 tokens is left before it, on all 600 columns: the stage does nothing, and nothing may be gathered."""
+    row = torch.randn(600, generator=torch.Generator().manual_seed(4))
+    greedy = {"sampler": "temperature", "temperature": 0}
+    found = Chain.from_json([greedy, neutral, {"sampler": "min_p", "min_p": 0.1}]).trace(row, [1, 2, 3])
+    assert [stage.support for stage in found.stages] == [1, 1, 1]
+    assert found.probs[row.argmax()] == 1.0 and found.probs.sum() == 1.0
