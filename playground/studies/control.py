@@ -40,7 +40,7 @@ from playground.studies.analysis import Analysis
 from playground.studies.control_views import finite
 from playground.studies.drawing import Drawing
 from playground.studies.proposals import Proposal, prompted
-from playground.studies.text_tools import text_tools
+from playground.studies.text_tools import script_tools
 from playground.studies.tuning import Tuning
 from playground.studies.tuning_runs import goal_of
 from playground.studies.tuning_settings import TuningSettings
@@ -78,7 +78,7 @@ class Study:
         """Why ``sample`` stopped."""
         self.fitted: Fit | None = None
         self._evaluator, self._num_drawn = Evaluator(), 0
-        tools = tools or text_tools()
+        tools = tools or script_tools()
         self.features = tuple(one if isinstance(one, Feature) else features(one, tools)[0] for one in of)
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         if not prompts:

@@ -1,15 +1,17 @@
-"""What features need from other packages: patterns in linear time (RE2) and the words of a sentiment lexicon (VADER).
+"""What features need from elsewhere: patterns in linear time (RE2), a sentiment lexicon's words (VADER), classifiers.
 
-Knows nothing about features or pools. Both packages are imported when they are first wanted.
+Knows nothing about features or pools. Packages are imported and models loaded when they are first wanted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
-from playground.control.texts import Matcher, Tools
+from playground.control.texts import Matcher, Scores, Tools
 from playground.errors import PlaygroundError
+from playground.models.classifier import classifier
 
 MAX_PATTERN_BYTES = 1 << 20
 """Memory one compiled pattern may take: RE2 answers in linear time, but a pattern can still be huge."""
@@ -44,5 +46,15 @@ def valences() -> Mapping[str, float]:
 
 
 def text_tools() -> Tools:
-    """The tools that need no model."""
+    """The tools that need no model, which is all that strangers on a page may use."""
     return Tools(compile_pattern=compile_pattern, valences=valences())
+
+
+def script_tools() -> Tools:
+    """The same with classifiers by hub id or folder: for scripts, whose author chooses what is fetched."""
+
+    def scores(name: str, label: str) -> Scores:
+        score = classifier(name, label)
+        return lambda texts: score([one.text for one in texts])
+
+    return replace(text_tools(), classifier=scores)
