@@ -16,7 +16,8 @@ from playground.control.features import Feature
 from playground.control.texts import Text
 from playground.errors import PlaygroundError
 
-MAX_REMEMBERED = 400_000
+MAX_REMEMBERED = 150_000
+"""About 30 MB for a tab: the most texts of the page under the most features, once."""
 
 
 @dataclass(frozen=True)

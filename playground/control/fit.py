@@ -29,6 +29,7 @@ MANY_FEATURES = 200
 FAR_SCORE = 30.0
 """Nats: exponents that weigh rows by more than e^30 may stand for infinite ones."""
 LOW_ESS, HIGH_K = 100.0, 0.7
+LARGEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ def fit(
     if not np.isfinite(table[support]).all():
         row = int(np.flatnonzero(support & ~np.isfinite(table).all(axis=1))[0])
         raise PlaygroundError(f"A feature has no finite value at row {row}; leave the row out with log_weights -inf.")
+    if max(float(np.abs(table[support]).max()), float(np.abs(wanted).max())) > LARGEST:
+        raise PlaygroundError(f"A feature or target lies beyond ±{LARGEST:g}, too large to be squared: rescale it.")
     names = list(names) if names is not None else [f"feature {j + 1}" for j in range(table.shape[1])]
     kept, directions = filtered(table, wanted, support, names)
     solved = _solve(table, weights, wanted, kept, names)

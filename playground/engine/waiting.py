@@ -27,15 +27,19 @@ class Waiting:
         return sum(map(len, self._lines.values()))
 
     def add(self, job: Job) -> None:
-        """Queue the job, or raise with status 503 where the queue is full."""
-        if len(self) >= self._max_queue:
+        """Queue the job, or raise with status 503 where the queue is full; half of it is for interactive work alone."""
+        if self._is_full(job):
             self.forget_ended()
-        if len(self) >= self._max_queue:
+        if self._is_full(job):
             raise PlaygroundError(
-                f"The queue is full ({self._max_queue} requests are waiting). Try again in a moment.", status=503
+                f"The queue is full ({len(self)} requests are waiting). Try again in a moment.", status=503
             )
         self._lines[job.priority].append(job)
         self.number()
+
+    def _is_full(self, job: Job) -> bool:
+        num_bulk = len(self._lines["bulk"]) if job.priority == "bulk" else 0
+        return len(self) >= self._max_queue or num_bulk >= max(1, self._max_queue // 2)
 
     def head(self) -> Job | None:
         """Who is next; bulk work is never next while interactive work waits."""

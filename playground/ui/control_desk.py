@@ -5,16 +5,17 @@ Knows nothing about HTTP or components: checked JSON in, plain data out, Playgro
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from playground.charts import control_curve
 from playground.control.features import COMBINATIONS, KINDS, Feature, features
 from playground.control.kinds import Kind
 from playground.control.texts import Tools
-from playground.engine import EngineHost
+from playground.engine import EngineHost, one_thread_worker
 from playground.errors import PlaygroundError
 from playground.sampling import Recipe
 from playground.settings import Settings
@@ -22,6 +23,7 @@ from playground.studies import bigrams, prompts
 from playground.studies.analysis import Analysis
 from playground.studies.control import curve_json, fit_json
 from playground.studies.control_views import EXPONENT_LIMIT, MEASURES, Ask, control_view
+from playground.studies.giving_way import Worker
 from playground.studies.inspect import Inspector
 from playground.studies.pools import MAX_POOLS, MAX_TEXTS, TOY
 from playground.studies.prompts import Prompt
@@ -36,7 +38,7 @@ PROPOSALS = ("model", "page", "prompt")
 NEEDS_MODEL = frozenset({"classifier"})
 """Kinds that the page cannot offer: anybody could make the server fetch and run any model."""
 
-
+T = TypeVar("T")
 LISTS = ("", "accepted", "rejected", "resampled")
 
 
@@ -47,6 +49,8 @@ class ControlDesk:
     settings: Settings
     host: EngineHost
     inspector: Inspector
+    _worker: Worker = field(default_factory=lambda: one_thread_worker("control"))
+    """Not the one that draws everybody's pictures: features read thousands of texts, which may take seconds."""
 
     def questions(self) -> dict[str, Callable[[Session, Any], Awaitable[dict[str, Any]]]]:
         """Route -> what answers it."""
@@ -113,7 +117,7 @@ class ControlDesk:
                 view["figure"] = control_curve.figure(view)
             return {"pool": pool_id, **view}
 
-        return await self.inspector.on_worker(made)
+        return await self._on_worker(made)
 
     async def export(self, session: Session, body: Any) -> dict[str, Any]:
         """Everything about a pool and its target, for another program: pool, features, exponents, curve, seed."""
@@ -138,7 +142,11 @@ class ControlDesk:
                 "pool": analysis.pool.to_json(),
             }
 
-        return await self.inspector.on_worker(made)
+        return await self._on_worker(made)
+
+    async def _on_worker(self, work: Callable[[], T]) -> T:
+        made: T = await asyncio.wrap_future(self._worker.submit(work))
+        return made
 
     def _pools(self, session: Session) -> dict[str, Any]:
         return {"pools": session.pools.views()}
@@ -162,6 +170,7 @@ class ControlDesk:
             return Proposal(prompt.text, encoded.prompt_ids, max_tokens), "the model"
         if kind == "page":
             others = tuple(other.branch for other in encoded.others)
+            knobs = await self.inspector.on_worker(lambda: self.inspector.bound(knobs))  # breakers take a while
             chain, guidance = knobs.strip.chain, knobs.recipe.guidance
             proposal = Proposal(prompt.text, encoded.prompt_ids, max_tokens, chain, guidance, others)
             return proposal, _chain_label(chain.to_json(), knobs.recipe)

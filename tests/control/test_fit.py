@@ -171,3 +171,9 @@ def test_the_tilt_within_a_slanted_face_reaches_whoever_samples():
 def test_numbers_that_numpy_cannot_hold_are_refused_in_words(features):
     with pytest.raises(pg.PlaygroundError, match="must be numbers"):
         pg.control.fit(features, [0.0, 0.0], [0.5])
+
+
+def test_features_whose_squares_overflow_are_refused():
+    """They were taken for constant: exponent 0, far from the target, and no word about it."""
+    with pytest.raises(pg.PlaygroundError, match="rescale"):
+        pg.control.fit([[0.0], [1e200]], [0.0, 0.0], [2e199])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from typing import Any
 
 import orjson
@@ -245,3 +246,25 @@ def test_classifier_is_a_word_like_any_other(desk, tab):
     assert run(looked("classifier"))["gauges"][0]["key"]
     with pytest.raises(PlaygroundError, match="classifier needs"):
         run(looked({"feature": "classifier", "model": "x", "label": "y"}))
+
+
+def test_looking_at_a_pool_does_not_hold_up_the_pictures(desk, tab):
+    """Features may read for seconds; drags of everybody else go through the inspector's worker meanwhile."""
+
+    async def looked() -> Any:
+        blocked = asyncio.Event()
+        loop, release = asyncio.get_running_loop(), threading.Event()
+
+        def busy_drawing() -> None:
+            loop.call_soon_threadsafe(blocked.set)
+            release.wait(30)
+
+        busy = loop.run_in_executor(desk.inspector.worker, busy_drawing)
+        await blocked.wait()
+        try:
+            return await desk.control.view(tab, {"pool": "toy", "targets": [None, None]})
+        finally:
+            release.set()
+            await busy
+
+    assert run(looked())["gauges"]
