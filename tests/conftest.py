@@ -40,3 +40,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return int(item.get_closest_marker("browser") is not None)
 
     items.sort(key=place)
+    for item in items:  # of several workers one runs a whole file, and one alone all that talks to the two servers
+        folder, name = item.path.parent.as_posix(), item.path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(folder if folder.endswith("tests/serve") else name))

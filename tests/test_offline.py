@@ -56,7 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     watched.touch()
     wrapper.write_text(WATCH)
     environment = {**os.environ, "WATCHED": str(watched)}
-    command = [sys.executable, str(wrapper), "app.py", "--backend", "toy", "--port", str(port)]
+    command = [sys.executable, str(wrapper), "app.py", "--backend", "toy", "--num-threads", "1", "--port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     address = f"http://127.0.0.1:{port}"
     try:

@@ -75,6 +75,9 @@ def launch(desk: Desk, settings: Settings, close: Callable[[], None], block: boo
         print(f"Decoding Playground: {demo.local_url}", flush=True)
         if block:
             demo.block_thread()
+    except KeyboardInterrupt:  # asked to end before Gradio has finished starting: as good an end as a later one
+        if not block:
+            raise
     finally:
         if block:
             close()

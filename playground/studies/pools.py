@@ -50,7 +50,8 @@ class PoolRecord:
 
     @property
     def running(self) -> bool:
-        return self.drawing is not None and self.drawing.stream.done is None
+        """Until the last text is read: the engine is done with them earlier."""
+        return self.task is not None and not self.task.done()
 
     def view(self) -> dict[str, Any]:
         return {

@@ -52,6 +52,7 @@ def llama() -> Model:
     return Model("tiny", backend, "", 64, hf_model=tiny_llama())
 
 
+@cache
 def llama_rows(token_ids: tuple[int, ...]) -> Tensor:
     with torch.no_grad():
         return tiny_llama_once()(input_ids=torch.tensor([token_ids]), use_cache=False).logits[0, -1]
@@ -67,6 +68,7 @@ def scratch() -> ToyBackend:
     return ToyBackend()
 
 
+@cache
 def toy_rows(token_ids: tuple[int, ...]) -> Tensor:
     scratch().release(0)
     return scratch().forward([Chunk(0, token_ids)])[0]

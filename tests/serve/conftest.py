@@ -36,7 +36,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def start_servers(config: pytest.Config) -> Servers:
     running = config.stash[RUNNING] = ExitStack()
     folder = Path(running.enter_context(TemporaryDirectory()))
-    plain = running.enter_context(starting_server(folder / "plain.log"))
+    plain = running.enter_context(starting_server(folder / "plain.log", "--num-threads", "1"))
     roomy = running.enter_context(starting_server(folder / "roomy.log", *ROOMY))
     config.stash[SERVERS] = (plain, roomy)
     return config.stash[SERVERS]

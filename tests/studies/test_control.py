@@ -122,12 +122,12 @@ def test_fit_curve_and_resampling(study):
 
 def test_sampling_has_the_wanted_moments_and_tells_how_it_ended(engine):
     study = pg.Study(engine, PROMPT, ["moon"], max_tokens=12, seed=11)
-    study.draw(600)
+    study.draw(400)
     study.fit([0.5])
-    texts = [text.text for text in study.sample(150)]
-    assert len(texts) == 150 and study.ending.startswith("150 of ")
+    texts = [text.text for text in study.sample(80)]
+    assert len(texts) == 80 and study.ending.startswith("80 of ")
     hits = sum("moon" in text for text in texts)
-    assert abs(hits - 75) < 4 * np.sqrt(150) / 2
+    assert abs(hits - 40) < 4 * np.sqrt(80) / 2
     assert list(study.sample(None, max_proposals=40)) is not None and "40 proposals" in study.ending
     first = [text.text for text in study.sample(3)]
     assert first != [text.text for text in study.sample(3)], "later samples have darts of their own"
