@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -43,7 +43,7 @@ class Context:
     ) -> Context:
         """The context of float[B,V] scores; ``token_ids`` is int64[B,T] or B rows of different lengths."""
         num_rows, vocabulary_size = scores.shape
-        prompts = (prompt_length,) * num_rows if isinstance(prompt_length, int) else tuple(prompt_length)
+        prompts = _prompt_lengths(prompt_length, num_rows)
         if token_ids is None:
             return cls(vocabulary_size, num_rows, None, prompts)
         if len(token_ids) != num_rows:
@@ -103,3 +103,12 @@ class Context:
         places = torch.searchsorted(line, wanted).clamp_(max=line.numel() - 1)
         kept = (line[places] == wanted) & (token_ids >= 0) & (token_ids < self.vocabulary_size)
         return rows[kept], places[kept] % candidates.shape[1], kept
+
+
+def _prompt_lengths(given: Any, num_rows: int) -> tuple[int, ...]:
+    """One number for all rows or one for each; NumPy's and torch's numbers are numbers too."""
+    given = given.tolist() if hasattr(given, "tolist") else given
+    lengths = (given,) * num_rows if isinstance(given, int) else tuple(given)
+    if len(lengths) != num_rows or any(length < 0 for length in lengths):
+        raise PlaygroundError(f"prompt_length is a number of tokens, or one for each of the {num_rows} rows.")
+    return lengths

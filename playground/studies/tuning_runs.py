@@ -86,6 +86,7 @@ class Run:
     view: TuningView | None = None
     tuning: Tuning | None = None
     saved: str = ""
+    num_saved: int = 0
     about: dict[str, Any] = field(default_factory=dict)
     """What the page asked for, to be saved beside the adapter."""
     asked_s: float = field(default_factory=time.monotonic)
@@ -97,6 +98,10 @@ class Run:
         return self.task is not None and not self.task.done()
 
 
+MAX_SAVES = 4
+"""Of one run. The shelf is everybody's and its oldest adapter makes room."""
+LONGEST_S = 2 * 3600.0
+"""One run at a time: after so long it ends, so that others can begin."""
 MakeGoal = Callable[[Run], Awaitable[Goal]]
 """Draws or takes the pool (telling the run how far it is) and answers the goal."""
 
@@ -175,6 +180,9 @@ class TuningRuns:
         """Keep the session's adapter; the name under which it can be loaded again."""
         run = self.of(session)
         tuning = _trained(run)
+        if run.num_saved >= MAX_SAVES:
+            raise PlaygroundError(f"This run has been kept {MAX_SAVES} times already; the last one was {run.saved}.")
+        run.num_saved += 1
         run.saved = await self.on_worker(lambda: tuning.save(self.shelf, run.about))
         return run.saved
 
@@ -208,6 +216,10 @@ class TuningRuns:
                     run.view, run.message = view, view["message"]
                     if time.monotonic() - run.asked_s > ABANDONED_S:
                         run.state, run.message = "cancelled", "Stopped: nobody had asked about it for two minutes."
+                        return
+                    if time.monotonic() - run.started_s > LONGEST_S:
+                        run.state = "cancelled"
+                        run.message = "Stopped after two hours, so that others can begin. The adapter stays."
                         return
             run.state = "done"
         except asyncio.CancelledError:

@@ -1,5 +1,6 @@
 """What is particular to the newer samplers and to flavours: limits, windows, who counts, what an engine computes."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -163,3 +164,14 @@ def test_a_ban_names_tokens_of_this_model_and_leaves_one():
     assert survivors("top_k:1,token_ban:1", [1.0, 3.0, 2.0]) == [1]
     with pytest.raises(PlaygroundError, match="token 3; this model has tokens 0 to 2"):
         survivors("token_ban:3", [1.0, 3.0, 2.0])
+
+
+def test_the_length_of_the_prompt_may_be_numpys_or_torchs_number():
+    chain = Chain.from_json([{"sampler": "presence_penalty", "penalty": 1.0, "flavour": "vllm"}])
+    scores, history = torch.zeros(2, 4), [[0, 1], [0, 1]]
+    plain = chain.apply(scores, history, 1)
+    for length in (np.int64(1), torch.tensor(1), torch.tensor([1, 1]), [1, 1]):
+        assert torch.equal(chain.apply(scores, history, length), plain)
+    for wrong in ([1], -1):
+        with pytest.raises(PlaygroundError, match="prompt_length"):
+            chain.apply(scores, history, wrong)

@@ -137,6 +137,23 @@ def test_a_run_that_nobody_asks_about_ends(desk, monkeypatch):
     assert "nobody had asked" in asyncio.run(start())["message"]
 
 
+def test_a_run_ends_after_a_while_and_is_not_kept_for_ever(desk, monkeypatch):
+    """One at a time trains and the shelf is everybody's: nobody may hold the one or fill the other."""
+    monkeypatch.setattr(tuning_runs, "LONGEST_S", -1.0)
+
+    async def start() -> dict[str, Any]:
+        session = desk.sessions.create()
+        await desk.tuning.start(session, ASKED)
+        ended = await until_it_ends(desk, session)
+        for _ in range(tuning_runs.MAX_SAVES):
+            await desk.tuning.save(session, {})
+        with pytest.raises(PlaygroundError, match="kept 4 times"):
+            await desk.tuning.save(session, {})
+        return ended
+
+    assert "so that others can begin" in asyncio.run(start())["message"]
+
+
 WRONG = [
     ({"targets": [1.0, 2.0]}, "list of 1 numbers"),
     ({"targets": ["1"]}, "targets must be a number"),

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.errors import PlaygroundError
+from playground.sampling import Chain
 from playground.sampling.interop import TARGETS, Setup, Taken, export, parse
 from playground.sampling.interop.given import MAX_IGNORED
 from playground.sampling.interop.pasted import MAX_CHARS
@@ -220,3 +221,10 @@ def test_a_text_in_three_quotes_over_many_lines():
     taken = parse(f'FROM x\nPARAMETER temperature 0.5\nSYSTEM """{lines}"""\nPARAMETER top_k 7')
     assert taken.setup.system == lines
     assert {one.name for one in taken.setup.chain.samplers} >= {"temperature", "top_k"}
+
+
+def test_only_a_new_line_ends_an_instruction_of_a_modelfile():
+    said = export("ollama", Setup(Chain(), stop=("a\u2028PARAMETER top_k 5",)))
+    taken = parse(said.text)
+    assert taken.setup.stop == ("a\u2028PARAMETER top_k 5",)
+    assert "top_k" not in [one.name for one in taken.setup.chain.samplers if not one.is_off]

@@ -121,7 +121,7 @@ def _plain(values: dict[str, Any], ignored: list[str]) -> dict[str, Any]:
 def _values(text: str, ignored: list[str]) -> dict[str, Any]:
     """A Modelfile's instructions as keys; a text in three quotes goes on over lines."""
     values: dict[str, Any] = {}
-    lines = iter(text.splitlines())
+    lines = iter(text.split("\n"))  # and at nothing else: a stop string may hold a line separator
     for line in lines:
         line = line.strip()
         if not line or line.startswith("#"):
