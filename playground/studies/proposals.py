@@ -27,6 +27,14 @@ class Proposal:
     guidance: Guidance = field(default_factory=Guidance)
     others: tuple[Branch, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.chain.random and self.chain.stateful:
+            # What the memory becomes depends on how the coins fell, so log q would be a sum over all their outcomes.
+            raise PlaygroundError(
+                "A pool cannot be drawn under XTC's coin and a stage with a memory at once: how likely a text is would "
+                "depend on all the coins that might have fallen. Switch one of them off."
+            )
+
     @property
     def is_base(self) -> bool:
         """Whether log q is log a by construction."""

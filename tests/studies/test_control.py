@@ -229,3 +229,12 @@ def _with(study: pg.Study, of: list[str]) -> pg.Study:
     other = pg.Study(study.engine, PROMPT, of, max_tokens=4)
     other.pool = study.pool
     return other
+
+
+def test_coins_before_a_memory_are_no_proposal():
+    """A text's log q would be that of one row of coins, not of the text."""
+    coin, memory = {"sampler": "xtc", "probability": 0.5}, {"sampler": "mirostat_v2", "tau": 3}
+    with pytest.raises(pg.PlaygroundError, match="coin and a stage with a memory"):
+        Proposal("a", (1,), 4, Chain.from_json([coin, memory]))
+    for chain in ([coin], [memory], [coin | {"probability": 1}, memory]):
+        Proposal("a", (1,), 4, Chain.from_json(chain))
