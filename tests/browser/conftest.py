@@ -1,4 +1,4 @@
-"""The browser every test in this folder shares: the Chromium that is there, started once.
+"""What every test in this folder shares: the Chromium that is there and a server on the real model, started once.
 
 Knows nothing about the page. Without a browser the tests skip and say why; where CI is set they fail instead.
 """
@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from playground.models import Model
+from tests.browser.driving import clean_tab
+from tests.browser.serving import serving
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGS = [
@@ -45,3 +49,17 @@ def browser() -> Iterator[Any]:
         chromium = playwright.chromium.launch(executable_path=found, args=ARGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def url(default_model: Model) -> Iterator[str]:
+    """A server on the default model."""
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Any, url: str) -> Iterator[Any]:
+    """A fresh tab that fails the test on any script error, dialog or request to another host."""
+    with clean_tab(browser, url) as tab:
+        yield tab

@@ -122,9 +122,9 @@ def test_arrows_choose_in_a_segment_and_walk_the_lists(page: Any) -> None:
     page.wait_for_selector('#tokens [data-index="0"]')
     assert page.locator('#tokens [data-index="0"]').get_attribute("data-token-id") == second
     page.wait_for_selector("body[data-generating=false]")
-    page.locator("#pg-guidance li").first.focus()
+    page.locator("#pg-guidance li.pg-grow").first.focus()
     page.keyboard.press("ArrowDown")
-    assert page.evaluate("document.activeElement === document.querySelectorAll('#pg-guidance li')[1]")
+    assert page.evaluate("document.activeElement === document.querySelectorAll('#pg-guidance li.pg-grow')[1]")
 
 
 def test_a_session_that_ended_is_opened_again_and_nothing_is_lost(page: Any, live: Live) -> None:

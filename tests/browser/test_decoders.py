@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,22 +9,9 @@ import pytest
 import playground as pg
 from playground.models import Model
 from tests.browser.driving import clean_tab, generate
-from tests.browser.serving import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.model]
 PATH = "[...document.querySelectorAll('.pg-beam.pg-best .pg-token')].map((node) => node.textContent)"
-
-
-@pytest.fixture(scope="module")
-def url(default_model: Model) -> Iterator[str]:
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture
-def page(browser: Any, url: str) -> Iterator[Any]:
-    with clean_tab(browser, url) as tab:
-        yield tab
 
 
 def choose(page: Any, name: str) -> None:

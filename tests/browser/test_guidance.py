@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 
-from playground.models import Model
 from playground.sampling import Guidance, Schedule, metrics, mix, moment
 from playground.studies import first_view
-from tests.browser.driving import after_paint, clean_tab, fill, generate, slide
-from tests.browser.serving import serving
+from tests.browser.driving import after_paint, fill, generate, slide
 
 pytestmark = [pytest.mark.browser, pytest.mark.model]
 
@@ -20,18 +17,11 @@ ROWS = """() => Object.fromEntries([...document.querySelectorAll('#distribution 
   ({ dataset }) => [dataset.tokenId, [Number(dataset.pFinal), dataset.removedBy ?? ""]]))"""
 
 
-@pytest.fixture(scope="module")
-def url(default_model: Model) -> Iterator[str]:
-    with serving() as address:
-        yield address
-
-
 @pytest.fixture
-def page(browser: Any, url: str) -> Iterator[Any]:
+def page(page: Any) -> Any:
     """A fresh tab without any stage: what guidance leaves is what is drawn from."""
-    with clean_tab(browser, url) as tab:
-        after_paint(tab, lambda: tab.locator("#pg-neutralise").click())
-        yield tab
+    after_paint(page, lambda: page.locator("#pg-neutralise").click())
+    return page
 
 
 def choose(page: Any, preset: str) -> None:

@@ -3,44 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 
 import playground as pg
-from playground.models import Model
 from playground.studies import first_view
 from tests.browser.driving import (
     SET_RANGE,
     after_paint,
-    clean_tab,
     fill,
     generate,
     open_page,
     slide,
     tokens_shown,
 )
-from tests.browser.serving import serving, status
+from tests.browser.serving import status
 
 pytestmark = [pytest.mark.browser, pytest.mark.model]
 
 ROWS = """() => Object.fromEntries([...document.querySelectorAll('#distribution [data-token-id][data-p-final]')].map(
   ({ dataset }) => [dataset.tokenId, [Number(dataset.pRaw), Number(dataset.pFinal), dataset.removedBy ?? ""]]))"""
-
-
-@pytest.fixture(scope="module")
-def url(default_model: Model) -> Iterator[str]:
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture
-def page(browser: Any, url: str) -> Iterator[Any]:
-    """A fresh tab that fails the test on any script error, dialog or request to another host."""
-    with clean_tab(browser, url) as tab:
-        yield tab
 
 
 def expected(chain: list[dict[str, Any]], scale: float = 1.0) -> torch.Tensor:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from playground.models import Model
 from tests.browser.driving import after_paint, clean_tab, open_page, slide
-from tests.browser.serving import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.model]
 
@@ -17,18 +14,6 @@ DRAWN = "(before) => Number(document.getElementById('pg-section-engines').datase
 FIGURES = """() => Object.fromEntries([...document.querySelectorAll('.pg-engine')].map((row) => [row.dataset.engine, {
   tokens: row.querySelector('b').textContent, why: row.querySelector('.pg-engine-why').textContent,
   same: row.classList.contains('pg-engine-same') }]))"""
-
-
-@pytest.fixture(scope="module")
-def url(default_model: Model) -> Iterator[str]:
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture
-def page(browser: Any, url: str) -> Iterator[Any]:
-    with clean_tab(browser, url) as tab:
-        yield tab
 
 
 def drawn(page: Any) -> int:

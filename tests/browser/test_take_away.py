@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from playground.models import Model
 from tests.browser.driving import SET_RANGE, after_paint, clean_tab
-from tests.browser.serving import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.model]
 
@@ -23,18 +20,11 @@ PARAMETER stop "<b>#</b>"
 """
 
 
-@pytest.fixture(scope="module")
-def url(default_model: Model) -> Iterator[str]:
-    with serving() as address:
-        yield address
-
-
 @pytest.fixture
-def page(browser: Any, url: str) -> Iterator[Any]:
-    with clean_tab(browser, url) as tab:
-        tab.locator("#pg-tab-take-away").click()
-        tab.wait_for_function("document.querySelector('#pg-code')?.textContent.includes('generate')")
-        yield tab
+def page(page: Any) -> Any:
+    page.locator("#pg-tab-take-away").click()
+    page.wait_for_function("document.querySelector('#pg-code')?.textContent.includes('generate')")
+    return page
 
 
 def code_has(page: Any, words: str) -> None:
