@@ -107,7 +107,7 @@ class Engine:
         """Somebody has left: end their streams and forget their rows. How many streams ended."""
         with self._news:
             streams = [stream for stream in self._streams.values() if stream.request.session == session]
-        num_ended = sum(stream.finish(Done("cancelled")) for stream in streams)
+        num_ended = sum(stream.abandon() for stream in streams)
         self.store.drop(session)
         return num_ended
 
@@ -218,6 +218,8 @@ class Engine:
             self._news.wait_for(lambda: self._closing or len(self._waiting) or self._scheduler.running)
         for job in self._scheduler.sweep():  # without the lock: freeing lanes may copy, and submit must not wait
             self.store.end(job.stream.id)
+            if job.stream.abandoned:  # the round that was under way may have kept rows after they were forgotten
+                self.store.drop(job.work.session)
         with self._news:
             self._waiting.forget_ended()
             self._scheduler.admit(self._waiting)

@@ -28,6 +28,8 @@ class Stream:
         self.request = request
         self.position = 0
         """Place in the queue, 1 = next; 0 once the work has started or ended."""
+        self.abandoned = False
+        """Its session has left."""
         self._items: deque[Item] = deque()
         self._done: Done | None = None
         self._changed = threading.Condition()
@@ -49,6 +51,11 @@ class Stream:
     def finish(self, done: Done) -> bool:
         """Deliver the end; only the first one counts, and the answer says whether this was it."""
         return self._append(done)
+
+    def abandon(self) -> bool:
+        """End it because its session has left, and nobody will ask for its rows."""
+        self.abandoned = True
+        return self.finish(Done("cancelled"))
 
     def drain(self) -> list[Item]:
         """Everything that has arrived and was not read yet, without waiting."""

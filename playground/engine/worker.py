@@ -184,6 +184,8 @@ class Worker:
         """Free the job, then say so: whoever sees the end finds the memory free."""
         self._scheduler.free(job)
         self._store.end(job.stream.id)
+        if job.stream.abandoned:
+            self._store.drop(job.work.session)
         job.stream.finish(done)
 
     def _keep_read(self, payment: Payment, reading: Reading, rows: Tensor) -> None:

@@ -227,7 +227,7 @@ def test_add_a_second_copy_presets_and_neutralise(page: Any) -> None:
 
 
 def test_every_example_chip_is_one_click(page: Any) -> None:
-    assert page.locator(".pg-chips").count() == 9
+    assert page.locator(".pg-chips").count() == 10
     for chip in page.locator(".pg-chip").all():
         after_paint(page, chip.click)
         assert len(page.locator("#pg-watch").inner_text()) > 20
@@ -252,7 +252,7 @@ def test_show_me_loads_a_samplers_own_example_and_the_coin_is_said(page: Any) ->
 
 
 def test_chat_mode_renders_both_branches(page: Any) -> None:
-    after_paint(page, lambda: page.locator(".pg-chip").last.click())
+    after_paint(page, lambda: page.get_by_role("button", name="A pirate and its opposite").click())
     assert page.evaluate("document.body.dataset.mode") == "chat"
     page.evaluate("document.getElementById('pg-scale-details').open = true")
     page.wait_for_selector(".pg-rendered pre:has-text('pirate')")

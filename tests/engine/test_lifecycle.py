@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -215,3 +216,18 @@ def test_a_text_is_continued_with_the_same_darts(model: Model) -> None:
 def test_what_can_never_run_is_refused_with_the_reason(model: Model, work: Request | Reading, says: str) -> None:
     with Engine(model) as engine, pytest.raises(PlaygroundError, match=says):
         engine.submit(work)
+
+
+def test_rows_that_are_kept_while_their_session_leaves_are_forgotten_too() -> None:
+    """The round under way has looked whether the stream goes on, then the tab is closed, then it keeps the rows."""
+    with Engine(toy()) as engine:
+        keep = engine.store.put
+
+        def leave_first(*given: Any, **named: Any) -> None:
+            engine.cancel_session("me")
+            keep(*given, **named)
+
+        engine.store.put = leave_first  # type: ignore[method-assign]
+        for work in (Request((1, 2), max_tokens=20, session="me"), Request((1, 2), max_tokens=1, session="me")):
+            engine.submit(work).result(WAIT_S)
+            until(lambda: engine.status()["num_running"] == 0 == engine.store.num_rows)
