@@ -30,6 +30,7 @@ def default_model() -> Model:
     return load_model("default", cache_dir=settings.cache_path, device="cpu")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests run last: the shared browser keeps an event loop running in this thread until the session ends,
     and neither ``asyncio.run`` nor a second browser can start beside it."""

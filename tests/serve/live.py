@@ -23,7 +23,7 @@ import httpx
 from playground.models.toy import END
 
 ROOT = Path(__file__).parents[2]
-START_LIMIT_S = 60.0
+START_LIMIT_S = 120.0
 
 
 @dataclass(frozen=True)
