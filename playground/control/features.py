@@ -102,17 +102,21 @@ def _combination(name: str, given: Mapping[str, Any], tools: Tools, depth: int) 
     data: dict[str, Any] = {"feature": name, "of": [json.loads(part.key) for part in inner]}
     first = inner[0]
     if name == "product":
-        return _made(data, " and ".join(part.label for part in inner), all(part.yes_no for part in inner),
-                     lambda texts: [math.prod(values) for values in zip(*(part.score(texts) for part in inner),
-                                                                        strict=True)])
+        return _made(
+            data,
+            " and ".join(part.label for part in inner),
+            all(part.yes_no for part in inner),
+            lambda texts: [math.prod(values) for values in zip(*(part.score(texts) for part in inner), strict=True)],
+        )
     if name == "not":
         if not first.yes_no:
             raise PlaygroundError(f"Only a yes/no feature can be negated; {first.label} is a number: use at_least.")
         return _made(data, f"not ({first.label})", True, lambda texts: [1.0 - value for value in first.score(texts)])
     least = _value(name, Field("value", "number", "", None, -1e9, 1e9), given.get("value"))
     data["value"] = least
-    return _made(data, f"{first.label} ≥ {least:g}", True,
-                 lambda texts: [float(value >= least) for value in first.score(texts)])
+    return _made(
+        data, f"{first.label} ≥ {least:g}", True, lambda texts: [float(value >= least) for value in first.score(texts)]
+    )
 
 
 def _made(data: dict[str, Any], label: str, yes_no: bool, score: Scores) -> Feature:
@@ -162,8 +166,13 @@ def _label(title: str, values: Mapping[str, Any]) -> str:
 
 def from_function(label: str, function: Any, yes_no: bool = False) -> Feature:
     """A feature of one's own: ``function(text: str) -> number``; for scripts, where nobody is a stranger."""
-    return Feature(json.dumps({"feature": "own", "label": label, "id": id(function)}), label, yes_no, "",
-                   each(lambda text: function(text.text)))
+    return Feature(
+        json.dumps({"feature": "own", "label": label, "id": id(function)}),
+        label,
+        yes_no,
+        "",
+        each(lambda text: function(text.text)),
+    )
 
 
 __all__ = ["COMBINATIONS", "KINDS", "Feature", "Text", "Tools", "feature", "features", "from_function"]

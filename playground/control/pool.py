@@ -107,5 +107,12 @@ class Pool:
         rows = tuple(
             Text(text, len(ids), -log / np.log(2)) for text, ids, log in zip(texts, tokens, log_base, strict=True)
         )
-        return cls(rows, log_base, log_proposal, uniforms, tuple(contexts), tuple(map(tuple, tokens)),
-                   bool(data.get("truncated", False)))
+        return cls(
+            rows,
+            log_base,
+            log_proposal,
+            uniforms,
+            tuple(contexts),
+            tuple(map(tuple, tokens)),
+            bool(data.get("truncated", False)),
+        )

@@ -50,9 +50,7 @@ class Ratios:
         times = counts[self.order]
         with np.errstate(divide="ignore"):
             log_mass = self.log_mass + np.log(times)
-        return Ratios(
-            self.log_ratio, log_mass, self.weight * times, self.order, self.num_rows, self.log_unreachable
-        )
+        return Ratios(self.log_ratio, log_mass, self.weight * times, self.order, self.num_rows, self.log_unreachable)
 
     @cached_property
     def log_reached(self) -> Floats:

@@ -256,4 +256,3 @@ def curve_json(curve: Curve) -> dict[str, Any]:
         "log_z": curve.ratios.log_z,
         "log_largest_ratio": curve.ratios.log_largest,
     }
-

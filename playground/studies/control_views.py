@@ -159,9 +159,7 @@ def _beta(curve: Curve, ask: Ask) -> float:
     return curve.ratios.log_largest if ask.log_beta is None else ask.log_beta
 
 
-def _gauges(
-    analysis: Analysis, bare: Fit, target: Fit | None, ask: Ask, at_beta: Floats | None
-) -> list[GaugeView]:
+def _gauges(analysis: Analysis, bare: Fit, target: Fit | None, ask: Ask, at_beta: Floats | None) -> list[GaugeView]:
     gauges = []
     for j, one in enumerate(analysis.features):
         values = analysis.values[:, j]
@@ -250,9 +248,7 @@ def _line(label: str, analysis: Analysis, curve: Curve, ask: Ask) -> CurveView:
     )
 
 
-def _rows(
-    analysis: Analysis, target: Fit, log_ratio: Floats, log_beta: float, taken: Any, only: str
-) -> list[TextRow]:
+def _rows(analysis: Analysis, target: Fit, log_ratio: Floats, log_beta: float, taken: Any, only: str) -> list[TextRow]:
     keep = np.exp(np.minimum(0.0, log_ratio - log_beta)) if log_beta > -np.inf else (log_ratio > -np.inf) * 1.0
     if only == "resampled":  # rows again and again, in proportion to their weight under the target
         wanted = resampled(target.probabilities, NUM_LISTED, seed=0)

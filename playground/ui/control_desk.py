@@ -192,8 +192,15 @@ def _ask(body: Mapping[str, Any], num_features: int) -> Ask:
     exponents = _numbers(body, "exponents", num_features, EXPONENT_LIMIT * 1e6) if body.get("exponents") else None
     rate = asks.number(body, "acceptance_rate", 0.1, 1e-9, 1.0) if body.get("acceptance_rate") is not None else None
     log_beta = asks.number(body, "log_beta", 0.0, -1e4, 1e4) if body.get("log_beta") is not None else None
-    return Ask(tuple(targets or ()), None if exponents is None else tuple(exponents), log_beta, rate, measure,
-               asks.flag(body, "bands"), only)
+    return Ask(
+        tuple(targets or ()),
+        None if exponents is None else tuple(exponents),
+        log_beta,
+        rate,
+        measure,
+        asks.flag(body, "bands"),
+        only,
+    )
 
 
 def _numbers(body: Mapping[str, Any], name: str, count: int, limit: float) -> list[float]:
@@ -234,8 +241,14 @@ def _kind_json(kind: Kind) -> dict[str, Any]:
         "help": kind.help,
         "yes_no": kind.yes_no,
         "fields": [
-            {"name": one.name, "kind": one.kind, "help": one.help, "default": one.default, "low": one.low,
-             "high": one.high}
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "help": one.help,
+                "default": one.default,
+                "low": one.low,
+                "high": one.high,
+            }
             for one in kind.fields
         ],
     }
