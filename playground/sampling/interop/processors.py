@@ -212,9 +212,9 @@ class TailFree(LogitsProcessor):
                 continue
             if bends.sum() <= 1e-6:
                 bends = torch.ones_like(bends)
-            past = (bends.cumsum(0) / bends.sum() > self.z + 1e-6).nonzero()
+            past = (bends.cumsum(0) / bends.sum() > self.z + 1e-6)[1:].nonzero()
             if past.numel():
-                cut[row, order[max(1, int(past[0])) :]] = -torch.inf
+                cut[row, order[1 + int(past[0]) :]] = -torch.inf
         return cut
 ''',
     ),

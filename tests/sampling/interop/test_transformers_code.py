@@ -31,6 +31,7 @@ CHAINS = {
     "bent": "quadratic:0.2:1.5,top_a:0.1",
     "warm": "dynamic_temperature:0.5:1.8:1.2,min_p:0.1",
     "tail": "temperature:1.3,tail_free:0.9",
+    "three are left and their one bend cuts nothing": "top_k:3,tail_free:0",
     "agreeing": "temperature:1.5,p_less",
     "cutoffs": "epsilon_cutoff:0.0003,eta_cutoff:0.002",
     "typical": "typical_p:0.7,temperature:1.1",
