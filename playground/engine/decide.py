@@ -77,6 +77,8 @@ def _decide(asks: Sequence[Ask], model: Tensor, others: Sequence[Tensor]) -> lis
     base = mix([ask.guidance for ask in asks], [ask.index for ask in asks], model, others)
     token_ids, final_log_prob, final_bits = _draw(asks, base)
     log_prob, bits = _figures(base, token_ids)
+    plain = [row for row, ask in enumerate(asks) if not ask.chain.samplers]
+    final_log_prob[plain], final_bits[plain] = log_prob[plain], bits[plain]
     surprisal = -BITS * (log_prob if base is model else _figures(model, token_ids)[0])
     # The one transfer of a step: six numbers a row, never [B,V].
     lines = torch.stack([token_ids.double(), log_prob, final_log_prob, final_bits, bits, surprisal], dim=1).tolist()
@@ -105,7 +107,8 @@ def _draw(asks: Sequence[Ask], base: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The chain and the dart: token ids int64[B], log-probability float64[B], nats, and entropy float64[B], bits.
 
     Drawn from what the chain leaves, without spreading it over the vocabulary again. Where a stage is random, from
-    the side its coin takes; the figures are those of the exact mixture of both.
+    the side its coin takes; the figures are those of the exact mixture of both. Rows without a stage get no figures
+    here: theirs are the base's.
     """
     coins = [ask.coins for ask in asks]
     darts = torch.tensor([ask.uniform for ask in asks], dtype=torch.float64)
@@ -120,6 +123,8 @@ def _draw(asks: Sequence[Ask], base: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         aimed, proposal = aims(group, compacted(left), coins)
         hits = aimed.token_ids(draw(aimed.scores, darts[rows]))
         token_ids[rows] = hits
+        if not group.samplers:  # the base itself, whose figures are worked out anyhow
+            continue
         log_prob[rows], bits[rows] = _figures(proposal.scores, proposal.columns(hits))
     return token_ids, log_prob, bits
 

@@ -7,9 +7,10 @@ That package is under a non-commercial licence, so nothing of it is here: it liv
 the fourth, a folder missing from the published package, concerns its tuners alone, which are not measured). Without
 that environment the benchmark says so and measures our side only.
 
-Both sides get the same weights, prompt, feature, number and length of texts, batch size and threads, in turns within
-one run, each in a process of its own. Parts are timed apart: ``sampling`` N texts, ``rescoring`` them (ours has none:
-log a is what they were drawn with), the ``fit`` from one and the same pool, and quasi-rejection from fresh proposals.
+Both sides get the same weights, prompt, feature, number and length of texts and threads, in turns within one run, each
+in a process of its own; each draws as many texts at once as suits it. Parts are timed apart: ``sampling`` N texts,
+``rescoring`` them (ours has none: log a is what they were drawn with), the ``fit`` from one and the same pool, and
+quasi-rejection from fresh proposals.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from typing import Any
 PACKAGE = "disco-generation==1.1.1"
 DEFAULT_ENV = Path(tempfile.gettempdir()) / "disco-generation-1.1.1"
 BATCH = 32
-"""Its own default for texts drawn at once; ours is given as many lanes."""
+"""Its own default for texts drawn at once. It keeps every step's scores, so more would take much memory; ours keeps
+none and draws half its lanes at once (--num-lanes)."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -68,6 +70,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="the sides take turns; the best of each part counts")
     parser.add_argument("--num-texts", type=int, default=256)
     parser.add_argument("--num-tokens", type=int, default=20)
+    parser.add_argument("--num-lanes", type=int, default=128, help="of our engine; bulk work has half of them")
     parser.add_argument("--num-proposals", type=int, default=128, help="of quasi-rejection")
     parser.add_argument("--prompt", default="The movie was absolutely")
     parser.add_argument("--word", default="amazing")
@@ -80,8 +83,8 @@ def arguments() -> argparse.Namespace:
 
 def run_child(side: str, program: str, options: argparse.Namespace, pool: Path) -> dict[str, Any]:
     """One side once, in a fresh process; its last line is JSON. Ours goes first and leaves the pool for the other."""
-    names = ("cache_dir", "device", "num_threads", "num_texts", "num_tokens", "num_proposals", "prompt", "word",
-             "target", "beta")  # fmt: skip
+    names = ("cache_dir", "device", "num_threads", "num_lanes", "num_texts", "num_tokens", "num_proposals", "prompt",
+             "word", "target", "beta")  # fmt: skip
     given = [part for name in names for part in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false",
                    "OMP_NUM_THREADS": str(options.num_threads)}  # fmt: skip
@@ -153,7 +156,7 @@ def ours(options: argparse.Namespace) -> dict[str, Any]:
         return np.array([[float(options.word in text)] for text in texts])
 
     # Bulk work gets half of the lanes, so that both sides have as many rows in a forward.
-    with Engine(model, num_threads=options.num_threads, max_lanes=2 * BATCH) as engine:
+    with Engine(model, num_threads=options.num_threads, max_lanes=options.num_lanes) as engine:
         drawn(engine, 4, 10**6)  # the first forward pays for what later ones do not
         (ids, log_q), sampling_s = timed(lambda: drawn(engine, options.num_texts, 0))
         features = has_word(ids)
