@@ -200,3 +200,10 @@ def _range(low: float, high: float) -> str:
     if low == -math.inf:
         return f"up to {high:g}"
     return f"from {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
+
+
+OUTPUT_PENALTIES = tuple(
+    Stage(name, (Number(name, "penalty", low=-2.0, high=2.0),), neutral=0.0, fixed={"last_n": 0})
+    for name in ("frequency_penalty", "presence_penalty")
+)
+"""As OpenAI documents them and vLLM has them: within ±2, over the whole text."""

@@ -10,7 +10,7 @@ from typing import Any
 from playground.sampling.interop.json_target import JsonTarget, messages
 from playground.sampling.interop.ordering import Unknown
 from playground.sampling.interop.special import Biases
-from playground.sampling.interop.stages import Number, Stage
+from playground.sampling.interop.stages import OUTPUT_PENALTIES, Number, Stage
 from playground.sampling.interop.values import Notes, Setup
 
 MAX_STOPS = 4
@@ -29,18 +29,7 @@ class OpenAi(JsonTarget):
         Biases("logit_bias", "map", limit=100.0),
         Stage("temperature", (Number("temperature", "temperature", low=0.0, high=2.0),), neutral=1.0),
         Stage("top_p", (Number("top_p", "top_p"),), neutral=1.0),
-        Stage(
-            "frequency_penalty",
-            (Number("frequency_penalty", "penalty", low=-2.0, high=2.0),),
-            neutral=0.0,
-            fixed={"last_n": 0},
-        ),
-        Stage(
-            "presence_penalty",
-            (Number("presence_penalty", "penalty", low=-2.0, high=2.0),),
-            neutral=0.0,
-            fixed={"last_n": 0},
-        ),
+        *OUTPUT_PENALTIES,
     )
     order = Unknown()
     surroundings = {

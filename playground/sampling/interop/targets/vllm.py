@@ -11,7 +11,7 @@ from playground.sampling.interop.pasted import Pasted
 from playground.sampling.interop.python_code import Code, literal
 from playground.sampling.interop.reading_code import prompts_of
 from playground.sampling.interop.special import Biases
-from playground.sampling.interop.stages import Number, Stage
+from playground.sampling.interop.stages import OUTPUT_PENALTIES, Number, Stage
 from playground.sampling.interop.target import Target
 from playground.sampling.interop.values import Export, Notes, Setup, Taken
 
@@ -34,18 +34,7 @@ class Vllm(Target):
         Stage("top_k", (Number("top_k", "top_k"),), neutral=0, off_under=0),
         Stage("min_p", (Number("min_p", "min_p"),), neutral=0.0),
         Stage("repetition_penalty", (Number("repetition_penalty", "penalty"),), neutral=1.0, fixed={"last_n": 0}),
-        Stage(
-            "frequency_penalty",
-            (Number("frequency_penalty", "penalty", low=-2.0, high=2.0),),
-            neutral=0.0,
-            fixed={"last_n": 0},
-        ),
-        Stage(
-            "presence_penalty",
-            (Number("presence_penalty", "penalty", low=-2.0, high=2.0),),
-            neutral=0.0,
-            fixed={"last_n": 0},
-        ),
+        *OUTPUT_PENALTIES,
     )
     order = Fixed("vLLM")
     surroundings = {"seed": "seed", "max_tokens": "max_tokens", "stop": "stop"}
