@@ -26,12 +26,12 @@ def slot_cost(work: Request | Reading, fleet: Fleet) -> Cost:
     """The cost of one sample at its full length, or of one reading."""
     row_bytes = 4 * fleet.vocabulary.size
     if isinstance(work, Reading):
-        held = sum(len(span.token_ids) * fleet.models[span.model].kv_bytes_per_token for span in work.spans)
+        held = sum(len(span.token_ids) * fleet.model(span.model).kv_bytes_per_token for span in work.spans)
         num_rows = sum(len(span.keys) for span in work.spans)
         return Cost(len(work.spans), held + num_rows * row_bytes)
     held = sum(
         min(len(branch.token_ids) + work.max_tokens, fleet.max_context(branch.model))
-        * fleet.models[branch.model].kv_bytes_per_token
+        * fleet.model(branch.model).kv_bytes_per_token
         for branch in work.branches
     )
     return Cost(len(work.branches), held + len(work.branches) * NUM_ROW_COPIES * row_bytes)

@@ -76,7 +76,7 @@ def _check_search(request: Request, fleet: Fleet) -> None:
         raise PlaygroundError("search is Greedy(), BeamSearch(...), ContrastiveSearch(...) or None.")
     if request.looks_ahead and request.num_samples > 1:
         raise PlaygroundError(f"{request.search.title} finds one text; leave num_samples at 1.")
-    if request.search.needs_states and hidden(fleet.backends[0]) is None:
+    if request.search.needs_states and hidden(fleet.backend()) is None:
         raise PlaygroundError(f"{request.search.title} reads hidden states, and this model shows none.")
     longest = max(len(branch.token_ids) for branch in request.branches)
     if request.search.needs_states and longest >= fleet.max_context():
@@ -86,14 +86,14 @@ def _check_search(request: Request, fleet: Fleet) -> None:
 def _check_layers(layers: str, fleet: Fleet, model: int) -> None:
     if layers not in ("", "low", "high"):
         raise PlaygroundError(f"A branch reads the low or the high layers, or the last one; got {str(layers)[:40]}.")
-    if layers and hidden(fleet.backends[model]) is None:
+    if layers and hidden(fleet.backend(model)) is None:
         raise PlaygroundError("A branch asks for earlier layers, and this model shows no hidden states.")
 
 
 def _check_tokens(token_ids: Sequence[int], fleet: Fleet, model: int) -> None:
     if not token_ids:
         raise PlaygroundError("A text of no tokens cannot be read.")
-    if not 0 <= model < len(fleet.models):
+    if not fleet.has(model):
         raise PlaygroundError(
             f"A branch asks for model {model + 1} and {len(fleet.models)} "
             f"{'is' if len(fleet.models) == 1 else 'are'} loaded. Start with --second-model."

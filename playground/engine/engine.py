@@ -68,6 +68,8 @@ class Engine:
         self._guard = Guard(self._worker, self._scheduler)
         self._waiting = Waiting(max_queue)
         self._ages = itertools.count()
+        self._unwanted: set[int] = set()
+        """Numbers of lent models that go as soon as nobody runs on them."""
         self._streams: weakref.WeakValueDictionary[str, Stream] = weakref.WeakValueDictionary()
         self._news = threading.Condition()
         self._closing = False
@@ -110,6 +112,22 @@ class Engine:
         num_ended = sum(stream.abandon() for stream in streams)
         self.store.drop(session)
         return num_ended
+
+    # Models for a while
+
+    def lend(self, model: Model) -> int:
+        """A model more (a tuned one, say), for branches to name by the number until ``withdraw``. PlaygroundError
+        where its vocabulary is another one."""
+        return self.fleet.lend(model)
+
+    def withdraw(self, number: int) -> None:
+        """End whatever still runs on a lent model, and forget it once its lanes are free."""
+        with self._news:
+            streams = [stream for stream in self._streams.values() if number in stream.request.models]
+            self._unwanted.add(number)
+            self._news.notify()
+        for stream in streams:
+            stream.cancel()
 
     # Rows
 
@@ -215,16 +233,26 @@ class Engine:
     def _take_news(self) -> bool:
         """Sleep until there is work, free what was cancelled, admit what fits. False: the engine closes."""
         with self._news:
-            self._news.wait_for(lambda: self._closing or len(self._waiting) or self._scheduler.running)
+            self._news.wait_for(
+                lambda: self._closing or len(self._waiting) or self._scheduler.running or self._unwanted
+            )
         for job in self._scheduler.sweep():  # without the lock: freeing lanes may copy, and submit must not wait
             self.store.end(job.stream.id)
             if job.stream.abandoned:  # the round that was under way may have kept rows after they were forgotten
                 self.store.drop(job.work.session)
         with self._news:
             self._waiting.forget_ended()
+            self._take_back()
             self._scheduler.admit(self._waiting)
             self._waiting.number()
             return not self._closing
+
+    def _take_back(self) -> None:
+        """Forget the unwanted models that no work names any more."""
+        for number in list(self._unwanted):
+            if not any(number in job.work.models for job in [*self._waiting, *self._scheduler.running]):
+                self._unwanted.remove(number)
+                self.fleet.take_back(number)
 
     def _end_all(self) -> None:
         with self._news:

@@ -12,14 +12,21 @@ import torch
 from torch import Tensor
 
 from playground.errors import PlaygroundError
-from playground.models.backend import Chunk, HiddenStates, Model, Vocabulary, hidden
+from playground.models.backend import Backend, Chunk, HiddenStates, Model, Vocabulary, hidden
 
 MAX_MODELS = 3
 """A base model, and for proxy tuning a small tuned and a small untuned one."""
+STRIDE = 2**32
+"""More than models will ever be lent: a lane's number modulo this is its model's."""
+FIRST_LENT = 1000
+"""Far from the numbers that a recipe may name: nobody guides with somebody else's tuned model."""
 
 
 class Fleet:
-    """One main model and those that serve as other branches of guidance; all share one vocabulary."""
+    """One main model and those that serve as other branches of guidance; all share one vocabulary.
+
+    Others may be lent for a while (a tuned model that proposes texts): each gets a number that is never used again.
+    """
 
     def __init__(self, models: Sequence[Model]) -> None:
         if not 1 <= len(models) <= MAX_MODELS:
@@ -27,17 +34,43 @@ class Fleet:
         for other in models[1:]:
             check_same_vocabulary(models[0], other)
         self.models = tuple(models)
-        self.backends = tuple(model.backend for model in models)
-        self.vocabulary = self.backends[0].vocabulary
+        """Those that stay."""
+        self.vocabulary = models[0].backend.vocabulary
+        self._all = dict(enumerate(models))
         self._numbers = itertools.count()
+        self._lent_numbers = itertools.count(FIRST_LENT)
+
+    def lend(self, model: Model) -> int:
+        """A model more, until ``take_back``; the number by which branches name it."""
+        check_same_vocabulary(self.models[0], model)
+        number = next(self._lent_numbers)
+        self._all[number] = model
+        return number
+
+    def take_back(self, number: int) -> None:
+        """Forget a lent model, no lane of which is in use any more; the others stay whatever is said."""
+        if number >= FIRST_LENT:
+            self._all.pop(number, None)
+
+    def has(self, model: int) -> bool:
+        """Whether a branch may name this number."""
+        return model in self._all
+
+    def model(self, model: int = 0) -> Model:
+        """The model of that number."""
+        return self._all[model]
 
     def new_lane(self, model: int = 0) -> int:
         """A lane number never used before, in the backend of that model."""
-        return next(self._numbers) * len(self.backends) + model
+        return next(self._numbers) * STRIDE + model
+
+    def backend(self, model: int = 0) -> Backend:
+        """The backend of that model."""
+        return self._all[model].backend
 
     def max_context(self, model: int = 0) -> int:
         """Tokens a lane of that model may hold."""
-        return self.backends[model].max_context
+        return self.backend(model).max_context
 
     def forward(self, chunks: Sequence[Chunk]) -> Tensor:
         """float32[n,V] logits of the wanted rows, in order: one pass for each model that is asked."""
@@ -76,7 +109,7 @@ class Fleet:
     ) -> Tensor:
         """One model's pass: float32[n,V]; its hidden states go to their chunks' ``places`` in ``states``."""
         if not layers.get(model):
-            return self.backends[model].forward(chunks)
+            return self.backend(model).forward(chunks)
         rows, seen = self.states(model).forward_states(chunks, layers[model])
         for place, part in zip(places, seen.split([len(chunk.state_rows) for chunk in chunks], dim=1), strict=True):
             states[place] = part
@@ -84,21 +117,21 @@ class Fleet:
 
     def states(self, model: int = 0) -> HiddenStates:
         """The hidden states of that model, which ``check`` has seen to exist."""
-        states = hidden(self.backends[model])
+        states = hidden(self.backend(model))
         assert states is not None
         return states
 
     def model_of(self, lane: int) -> int:
         """Which model a lane lives in."""
-        return lane % len(self.backends)
+        return lane % STRIDE
 
     def fork(self, src: int, dst: int) -> None:
         """Make a lane a copy of another one of the same model."""
-        self.backends[self.model_of(src)].fork(src, dst)
+        self.backend(self.model_of(src)).fork(src, dst)
 
     def release(self, lane: int) -> None:
         """Free a lane's memory; harmless where it holds none."""
-        self.backends[self.model_of(lane)].release(lane)
+        self.backend(self.model_of(lane)).release(lane)
 
 
 def check_same_vocabulary(main: Model, other: Model) -> None:

@@ -94,6 +94,11 @@ class Request:
             return (prompt,)
         return (prompt, *(replace(one, token_ids=one.token_ids + self.continued_ids) for one in self.other_branches))
 
+    @property
+    def models(self) -> frozenset[int]:
+        """The numbers of the models it may run on."""
+        return frozenset({0, *(one.model for one in self.others)})
+
 
 @dataclass(frozen=True)
 class Span:
@@ -119,6 +124,11 @@ class Reading:
     spans: tuple[Span, ...]
     priority: Priority = "interactive"
     session: str = ""
+
+    @property
+    def models(self) -> frozenset[int]:
+        """The numbers of the models that read."""
+        return frozenset(span.model for span in self.spans)
 
 
 @dataclass(frozen=True)

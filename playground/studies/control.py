@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -33,13 +34,14 @@ from playground.control.texts import Text, Tools
 from playground.engine import Branch, Engine
 from playground.engine.writing import chat_ids, text_ids
 from playground.errors import PlaygroundError
+from playground.models import Model
 from playground.models.adapters import Shape
 from playground.models.tuner import Tuner
 from playground.sampling import Chain, cfg
 from playground.studies.analysis import Analysis
 from playground.studies.control_views import finite
 from playground.studies.drawing import Drawing
-from playground.studies.proposals import Proposal, prompted
+from playground.studies.proposals import Proposal, prompted, tuned
 from playground.studies.text_tools import script_tools
 from playground.studies.tuning import Tuning
 from playground.studies.tuning_runs import goal_of
@@ -87,6 +89,14 @@ class Study:
             self._proposal(text, max_tokens, chain, guidance_scale, negative_prompt, proposal_prompt)
             for text in prompts
         ]
+
+    def proposed_by(self, model: Model) -> Study:
+        """This study with an empty pool and texts written by another model of the same vocabulary: a tuned one
+        (``tuning.tuner.snapshot()``), say. The target stays what it is, near the engine's own model."""
+        other = copy(self)
+        other.pool, other.ending, other._num_drawn = Pool(), "", 0
+        other.proposals = [tuned(one.context, one.prompt_ids, model, one.max_tokens) for one in self.proposals]
+        return other
 
     # The pool
 

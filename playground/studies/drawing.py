@@ -44,6 +44,8 @@ class Drawing:
     seed: int
     first_sample: int
     stream: Stream
+    lent: int | None = None
+    """The number of the proposal's own model, which the engine has for as long as the drawing lasts."""
     started_s: float = field(default_factory=time.perf_counter)
     _rows: dict[int, _Row] = field(default_factory=dict)
     _num_ready: int = 0
@@ -62,8 +64,14 @@ class Drawing:
         session: str = "",
     ) -> Drawing:
         """Queue the request; PlaygroundError where it can never run."""
-        stream = engine.submit(proposal.request(num_samples, seed, first_sample, session))
-        return cls(engine, proposal, num_samples, seed, first_sample, stream)
+        lent = None if proposal.model is None else engine.lend(proposal.model)
+        try:
+            stream = engine.submit(proposal.request(num_samples, seed, first_sample, session, lent or 0))
+        except PlaygroundError:
+            if lent is not None:
+                engine.withdraw(lent)
+            raise
+        return cls(engine, proposal, num_samples, seed, first_sample, stream, lent)
 
     def take(self, item: Item) -> None:
         """One item of the stream; what a search looks at on its way is no text."""
@@ -122,7 +130,7 @@ class Drawing:
                 if isinstance(item, Step) and item.end is not None:
                     yield self
         finally:
-            self.stream.cancel()
+            self.leave()
         if (done := self.stream.done) is not None and done.reason == "error":
             raise PlaygroundError(done.message, status=500)
 
@@ -134,8 +142,15 @@ class Drawing:
                 if not is_wanted():
                     return
         finally:
-            self.stream.cancel()
+            self.leave()
             self._ended_s = self._ended_s or time.perf_counter()
+
+    def leave(self) -> None:
+        """End it, read or not; the engine gives a lent model back."""
+        self.stream.cancel()
+        if self.lent is not None:
+            self.engine.withdraw(self.lent)
+            self.lent = None
 
     def _made(self, numbers: list[int]) -> Pool:
         decode = self.engine.model.backend.vocabulary.decode

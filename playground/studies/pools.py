@@ -114,6 +114,8 @@ class Pools:
         record = self.cancel(pool_id)
         if record.task is not None:
             record.task.cancel()
+        if record.drawing is not None:  # a task that was cancelled before it began left nothing tidy
+            record.drawing.leave()
         del self.records[pool_id]
 
     def texts(self, pool_id: str) -> Pool:

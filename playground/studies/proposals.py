@@ -10,14 +10,20 @@ from dataclasses import dataclass, field
 
 from playground.engine import Branch, Request
 from playground.errors import PlaygroundError
+from playground.models import Model
 from playground.sampling import Chain, Guidance, cfg
 
 MAX_DRAWN = 50_000
+INSTEAD = cfg(0.0)
+"""Guidance of scale 0: the second branch alone, bit for bit up to a constant, while the first, whose distribution is
+wanted, still runs beside it and says log a."""
+NO_CHAIN = Chain()
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What one pool is drawn from: the model after ``prompt_ids``, or the model there under guidance and a chain."""
+    """What one pool is drawn from: the model after ``prompt_ids``, or the model there under guidance and a chain, or
+    another model there."""
 
     context: str
     """The prompt as people know it."""
@@ -26,6 +32,8 @@ class Proposal:
     chain: Chain = field(default_factory=Chain)
     guidance: Guidance = field(default_factory=Guidance)
     others: tuple[Branch, ...] = ()
+    model: Model | None = None
+    """Writes in the place of the engine's own model, which still says log a: a tuned one, say."""
 
     def __post_init__(self) -> None:
         if self.chain.random and self.chain.stateful:
@@ -38,15 +46,18 @@ class Proposal:
     @property
     def is_base(self) -> bool:
         """Whether log q is log a by construction."""
-        return self.guidance.is_off and not self.chain.samplers
+        return self.guidance.is_off and not self.chain.samplers and self.model is None
 
     @property
     def truncates(self) -> bool:
         """Whether it cuts tokens off, so that some of the model's texts have probability 0."""
         return self.guidance.mask > 0 or any(stage.kind in ("truncate", "draw") for stage in self.chain.samplers)
 
-    def request(self, num_samples: int, seed: int, first_sample: int = 0, session: str = "") -> Request:
-        """At bulk priority, so that people who type go first and half the lanes stay theirs; no rows are kept."""
+    def request(
+        self, num_samples: int, seed: int, first_sample: int = 0, session: str = "", number: int = 0
+    ) -> Request:
+        """At bulk priority, so that people who type go first and half the lanes stay theirs; no rows are kept.
+        ``number``: that of its own model, where it has one and the engine was lent it."""
         if not 1 <= num_samples <= MAX_DRAWN:
             raise PlaygroundError(f"Draw from 1 to {MAX_DRAWN:,} texts at a time.")
         return Request(
@@ -55,7 +66,7 @@ class Proposal:
             self.max_tokens,
             seed,
             self.guidance,
-            self.others,
+            self.others if self.model is None else (Branch(self.prompt_ids, number),),
             num_samples=num_samples,
             first_sample=first_sample,
             priority="bulk",
@@ -65,9 +76,10 @@ class Proposal:
 
 
 def prompted(context: str, prompt_ids: tuple[int, ...], asked_ids: tuple[int, ...], max_tokens: int) -> Proposal:
-    """Texts written after another prompt, weighed as texts after this one.
+    """Texts written after another prompt, weighed as texts after this one."""
+    return Proposal(context, prompt_ids, max_tokens, NO_CHAIN, INSTEAD, (Branch(asked_ids),))
 
-    Guidance of scale 0 is the second branch alone, bit for bit up to a constant, while the first branch, the prompt
-    whose distribution is wanted, still runs beside it and says log a.
-    """
-    return Proposal(context, prompt_ids, max_tokens, Chain(), cfg(0.0), (Branch(asked_ids),))
+
+def tuned(context: str, prompt_ids: tuple[int, ...], model: Model, max_tokens: int) -> Proposal:
+    """Texts written by another model of the same vocabulary, weighed as texts of the engine's own."""
+    return Proposal(context, prompt_ids, max_tokens, NO_CHAIN, INSTEAD, model=model)

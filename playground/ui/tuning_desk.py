@@ -218,7 +218,7 @@ class TuningDesk:
                 if done["error"]:
                     raise PlaygroundError(done["error"], status=500)
         finally:
-            drawing.stream.cancel()
+            drawing.leave()
         return drawing.pool, proposal
 
     def _told(self, run: Run, since: int = 0) -> dict[str, Any]:
