@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -45,16 +46,23 @@ class Pool:
 
     def with_rows(self, other: Pool) -> Pool:
         """Both, in order."""
-        if len(self) + len(other) > MAX_ROWS:
+        return Pool.joined((self, other))
+
+    @classmethod
+    def joined(cls, pools: Sequence[Pool]) -> Pool:
+        """All of them, in order; in one step, however many."""
+        if sum(map(len, pools)) > MAX_ROWS:
             raise PlaygroundError(f"A pool holds at most {MAX_ROWS:,} texts.")
-        return Pool(
-            self.texts + other.texts,
-            np.concatenate([self.log_base, other.log_base]),
-            np.concatenate([self.log_proposal, other.log_proposal]),
-            np.concatenate([self.uniforms, other.uniforms]),
-            self.contexts + other.contexts,
-            self.token_ids + other.token_ids,
-            self.truncated or other.truncated,
+        if not pools:
+            return cls()
+        return cls(
+            tuple(chain.from_iterable(one.texts for one in pools)),
+            np.concatenate([one.log_base for one in pools]),
+            np.concatenate([one.log_proposal for one in pools]),
+            np.concatenate([one.uniforms for one in pools]),
+            tuple(chain.from_iterable(one.contexts for one in pools)),
+            tuple(chain.from_iterable(one.token_ids for one in pools)),
+            any(one.truncated for one in pools),
         )
 
     def of(self, rows: Sequence[int]) -> Pool:

@@ -11,13 +11,18 @@ from typing import Literal
 
 from playground.errors import PlaygroundError
 
-Reason = Literal["enough", "proposals", "precise", "hopeless"]
+Reason = Literal["enough", "proposals", "precise", "hopeless", "cancelled"]
+"""The last one is no rule's: somebody else ended it."""
 MAX_PROPOSALS = 1_000_000
 
 
 @dataclass(frozen=True)
 class StoppingRule:
-    """The first of these that holds ends the collecting; ``max_proposals`` always does."""
+    """The first of these that holds ends the collecting; ``max_proposals`` always does.
+
+    A rule sees only which proposals were accepted, never what they say: the accepted stay independent draws of the
+    accepted law, whatever ended the collecting.
+    """
 
     num_accepted: int | None = None
     """Enough accepted texts."""
@@ -62,4 +67,5 @@ def in_words(reason: Reason, num_proposed: int, num_accepted: int) -> str:
         "enough": f"{count}: as many as wanted.",
         "proposals": f"{count}; the number of proposals was the limit.",
         "precise": f"{count}; the acceptance rate is known as well as wanted.",
+        "cancelled": f"{count}; then it was stopped. Texts in the making are left out, long ones a little more often.",
     }[reason]

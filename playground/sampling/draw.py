@@ -23,6 +23,8 @@ class Purpose(IntEnum):
     XTC = 1
     ACCEPT = 2
     """Whether quasi-rejection sampling takes a whole text; its step is 0."""
+    PROMPT = 3
+    """Which of several prompts the next text answers; its step is 0."""
 
 
 def uniform(seed: int, sample: int, step: int, purpose: int = Purpose.DRAW) -> float:

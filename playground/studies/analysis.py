@@ -5,7 +5,7 @@ Knows nothing about engines or pages. Everything here costs milliseconds, so it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from playground.control.sampling import accepted
 from playground.errors import PlaygroundError
 
 NUM_BETAS = 61
+LogRatio = Callable[[Pool, Floats], Floats]
+"""Any rows and their features float64[N,F] -> float64[N], log P/q: the target on texts that no pool has seen."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,7 @@ class Analysis:
 
     def log_ratio(self, fitted: Fit) -> Floats:
         """float64[N]: log P/q, P = a·exp(λ·φ)."""
-        return self.pool.log_weights + fitted.log_factor(self.values)
-
-    def log_ratio_of(self, exponents: Floats) -> Floats:
-        """float64[N]: log P/q under exponents set by hand."""
-        return self.pool.log_weights + self.values @ exponents
+        return ratio_to(fitted)(self.pool, self.values)
 
     def curve(self, log_ratio: Floats, log_betas: Floats | None = None) -> Curve:
         """The quasi-rejection curve; without β's, about 60 from where almost all is accepted to past the largest."""
@@ -103,6 +101,15 @@ class Analysis:
         weights = np.exp(self.pool.log_weights)
         error = float(weights.std(ddof=1) / np.sqrt(len(weights))) if len(weights) > 1 else 1.0
         return min(1.0, float(weights.mean())), error
+
+
+def ratio_to(fitted: Fit) -> LogRatio:
+    """log P/q with P = a·exp(λ·φ), and -inf for what the fit's filters exclude."""
+
+    def log_ratio(rows: Pool, values: Floats) -> Floats:
+        return rows.log_weights + fitted.log_factor(values)
+
+    return log_ratio
 
 
 def betas_for(log_ratio: Floats) -> Floats:

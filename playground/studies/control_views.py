@@ -111,12 +111,12 @@ def control_view(analysis: Analysis, ask: Ask, others: Sequence[tuple[str, Analy
         "measure": ask.measure,
     }
     try:
-        target = _by_hand(analysis, ask.exponents) if ask.exponents is not None else analysis.fit(ask.targets)
+        target = target_of(analysis, ask)
     except PlaygroundError as refusal:
         return view | {"refusal": str(refusal), "gauges": _gauges(analysis, bare, None, ask, None)}
     log_ratio = analysis.log_ratio(target)
     curve = analysis.curve(log_ratio)
-    log_beta = _beta(curve, ask)
+    log_beta = beta_of(curve, ask)
     point = analysis.curve(log_ratio, np.array([log_beta]))
     lines = [_line("this pool" if others else "", analysis, curve, ask)]
     for label, other in others:
@@ -141,6 +141,11 @@ def _base(analysis: Analysis) -> Floats:
     return np.exp(weights - log_sum_exp(weights)) @ analysis.values
 
 
+def target_of(analysis: Analysis, ask: Ask) -> Fit:
+    """What is asked for, fitted or set by hand; ``ask`` is filled. PlaygroundError where it cannot be."""
+    return analysis.fit(ask.targets) if ask.exponents is None else _by_hand(analysis, ask.exponents)
+
+
 def _by_hand(analysis: Analysis, exponents: Sequence[float]) -> Fit:
     """The target of exponents that somebody has set: fitted to the moments that it has, so its figures are known."""
     if len(exponents) != len(analysis.features):
@@ -148,10 +153,11 @@ def _by_hand(analysis: Analysis, exponents: Sequence[float]) -> Fit:
     scores = _weights(analysis) + analysis.values @ np.array(exponents)
     moments = np.exp(scores - log_sum_exp(scores)) @ analysis.values
     fitted = fit(analysis.values, _weights(analysis), moments, names=analysis.names, enumerated=analysis.enumerated)
-    return replace(fitted, exponents=np.array(exponents), finite_exponents=np.array(exponents))
+    by_hand, no_filter = np.array(exponents), np.zeros((0, len(exponents)))
+    return replace(fitted, exponents=by_hand, finite_exponents=by_hand, directions=no_filter)
 
 
-def _beta(curve: Curve, ask: Ask) -> float:
+def beta_of(curve: Curve, ask: Ask) -> float:
     """The β that is asked for, directly or by its acceptance rate; the largest ratio seen where nothing is."""
     if ask.acceptance_rate is not None:
         rate = min(ask.acceptance_rate, float(curve.ratios.above[0]))

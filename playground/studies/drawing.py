@@ -91,17 +91,24 @@ class Drawing:
     @property
     def pool(self) -> Pool:
         """The finished texts before the first unfinished one, in the order of their numbers."""
+        if len(ready := self.next_ready()):
+            self._pool = self._pool.with_rows(ready)
+        return self._pool
+
+    def next_ready(self) -> Pool:
+        """Those that have become so since they were last asked for; for whoever never looks at ``pool``."""
         ready: list[int] = []
         number = self.first_sample + self._num_ready
         while (row := self._rows.get(number)) is not None and row.finished:
             ready.append(number)
             number += 1
-        if ready:
-            self._pool = self._pool.with_rows(self._made(ready))
-            self._num_ready += len(ready)
-            for done in ready:
-                del self._rows[done]
-        return self._pool
+        if not ready:
+            return Pool()
+        made = self._made(ready)
+        self._num_ready += len(ready)
+        for done in ready:
+            del self._rows[done]
+        return made
 
     def progress(self) -> dict[str, Any]:
         """How far it is, for people: counts, texts a second, seconds that are left."""

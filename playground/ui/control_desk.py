@@ -49,7 +49,7 @@ class ControlDesk:
     settings: Settings
     host: EngineHost
     inspector: Inspector
-    _worker: Worker = field(default_factory=lambda: one_thread_worker("control"))
+    worker: Worker = field(default_factory=lambda: one_thread_worker("control"))
     """Not the one that draws everybody's pictures: features read thousands of texts, which may take seconds."""
 
     def questions(self) -> dict[str, Callable[[Session, Any], Awaitable[dict[str, Any]]]]:
@@ -109,15 +109,15 @@ class ControlDesk:
         others = [(one, pools.get(one).label, pools.texts(one)) for one in _ids(body) if pool_id != TOY]
 
         def made() -> dict[str, Any]:
-            asked = self._features(pool_id, body)
+            asked = self.features_of(pool_id, body)
             analysis = pools.analysis(pool_id, texts, asked)
             overlaid = [(label, pools.analysis(one, pool, asked)) for one, label, pool in others if len(pool)]
-            view = control_view(analysis, _ask(body, len(analysis.features)), overlaid)
+            view = control_view(analysis, ask_of(body, len(analysis.features)), overlaid)
             if "lines" in view:
                 view["figure"] = control_curve.figure(view)
             return {"pool": pool_id, **view}
 
-        return await self._on_worker(made)
+        return await self.on_worker(made)
 
     async def export(self, session: Session, body: Any) -> dict[str, Any]:
         """Everything about a pool and its target, for another program: pool, features, exponents, curve, seed."""
@@ -126,8 +126,8 @@ class ControlDesk:
         texts = pools.texts(pool_id)
 
         def made() -> dict[str, Any]:
-            analysis: Analysis = pools.analysis(pool_id, texts, self._features(pool_id, body))
-            ask = _ask(body, len(analysis.features)).filled(analysis)
+            analysis: Analysis = pools.analysis(pool_id, texts, self.features_of(pool_id, body))
+            ask = ask_of(body, len(analysis.features)).filled(analysis)
             fitted = analysis.fit(ask.targets)
             log_ratio = analysis.log_ratio(fitted)
             record = None if pool_id == TOY else session.pools.get(pool_id)
@@ -142,16 +142,16 @@ class ControlDesk:
                 "pool": analysis.pool.to_json(),
             }
 
-        return await self._on_worker(made)
+        return await self.on_worker(made)
 
-    async def _on_worker(self, work: Callable[[], T]) -> T:
-        made: T = await asyncio.wrap_future(self._worker.submit(work))
+    async def on_worker(self, work: Callable[[], T]) -> T:
+        made: T = await asyncio.wrap_future(self.worker.submit(work))
         return made
 
     def _pools(self, session: Session) -> dict[str, Any]:
         return {"pools": session.pools.views()}
 
-    def _features(self, pool_id: str, body: Mapping[str, Any]) -> tuple[Feature, ...]:
+    def features_of(self, pool_id: str, body: Mapping[str, Any]) -> tuple[Feature, ...]:
         """The toy has its own features; strangers choose no models to fetch."""
         if pool_id == TOY:
             return ()
@@ -184,7 +184,7 @@ TOOLS: Tools = text_tools()
 """They hold no classifier, so asking for one is refused."""
 
 
-def _ask(body: Mapping[str, Any], num_features: int) -> Ask:
+def ask_of(body: Mapping[str, Any], num_features: int) -> Ask:
     measure, only = asks.text(body, "measure") or "tvd", asks.text(body, "only")
     if measure not in MEASURES or only not in LISTS:
         raise PlaygroundError(f"measure is one of {', '.join(MEASURES)}; only one of {', '.join(LISTS[1:])} or empty.")
