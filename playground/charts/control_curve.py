@@ -26,62 +26,26 @@ def figure(view: dict[str, Any]) -> dict[str, Any]:
     for number, line in enumerate(lines):
         traces += _line(line, COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)], view["measure"] == "tvd")
     traces.append(_moment(lines[0], gauge))
-    here = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [beta["acceptance_rate"]],
-        "y": [beta["divergence"]],
-        "marker": {"size": 11, "color": FINAL, "line": {"color": INK, "width": 1.5}},
-        "hovertemplate": "β here: acceptance rate %{x:.3g}, divergence %{y:.3g}<extra></extra>",
-    }
+    here = {"type": "scatter", "mode": "markers", "x": [beta["acceptance_rate"]], "y": [beta["divergence"]],
+            "marker": {"size": 11, "color": FINAL, "line": {"color": INK, "width": 1.5}},
+            "hovertemplate": "β here: acceptance rate %{x:.3g}, divergence %{y:.3g}<extra></extra>"}
     traces.append(here)
     seen = lines[0]["acceptance_rate"][min(lines[0]["largest"], len(lines[0]["acceptance_rate"]) - 1)]
     words = "nothing is clipped" if view["enumerated"] else "largest ratio seen"
-    right = axis(
-        escaped(f"mean: {gauge['label']}"),
-        overlaying="y",
-        side="right",
-        showgrid=False,
-        range=_padded(gauge["low"], gauge["high"]),
-    )
+    right = axis(escaped(f"mean: {gauge['label']}"), overlaying="y", side="right", showgrid=False,
+                 range=_padded(gauge["low"], gauge["high"]))
     if gauge["yes_no"]:
         right |= {"tickvals": [0, 0.25, 0.5, 0.75, 1], "tickformat": ".0%"}
     made = layout(
-        axis(
-            "acceptance rate (log)",
-            type="log",
-            autorange=False,
-            range=[0.02, _log10(lowest) - 0.05],
-            tickvals=TICKS,
-            ticktext=[f"{100 * tick:g} %" for tick in TICKS],
-        ),
+        axis("acceptance rate (log)", type="log", autorange=False, range=[0.02, _log10(lowest) - 0.05],
+             tickvals=TICKS, ticktext=[f"{100 * tick:g} %" for tick in TICKS]),
         axis(NAMES[view["measure"]], range=[-0.03 * top, 1.1 * max(top, 1e-6)]),
         300,
         yaxis2=right,
-        shapes=[
-            {
-                "type": "line",
-                "x0": seen,
-                "x1": seen,
-                "yref": "paper",
-                "y0": 0,
-                "y1": 1,
-                "line": {"color": CUT, "width": 1.4, "dash": "dot"},
-            }
-        ],
-        annotations=[
-            {
-                "x": _log10(seen),
-                "xref": "x",
-                "yref": "paper",
-                "y": 1,
-                "yanchor": "top",
-                "text": words,
-                "showarrow": False,
-                "xanchor": "right",
-                "font": {"size": 10, "color": CUT},
-            }
-        ],
+        shapes=[{"type": "line", "x0": seen, "x1": seen, "yref": "paper", "y0": 0, "y1": 1,
+                 "line": {"color": CUT, "width": 1.4, "dash": "dot"}}],
+        annotations=[{"x": _log10(seen), "xref": "x", "yref": "paper", "y": 1, "yanchor": "top", "text": words,
+                      "showarrow": False, "xanchor": "right", "font": {"size": 10, "color": CUT}}],
     )
     made["margin"] = {"l": 46, "r": 46, "t": 10, "b": 36, "autoexpand": False}
     return {"data": traces, "layout": made}
@@ -96,27 +60,18 @@ def _line(line: dict[str, Any], colour: str, dash: str, is_tvd: bool) -> list[di
         traces.append({**edge, "y": line["high"], "fill": "tonexty", "fillcolor": GRID, "opacity": 0.5})
     label = escaped(line["label"])
     if line["floor"] > 0.005 and is_tvd:
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": [x[0], x[-1]],
-                "y": [line["floor"]] * 2,
-                "line": {"color": colour, "width": 1, "dash": "dot"},
-                "hovertemplate": f"{label} can never write this share of the model: %{{y:.0%}}<extra></extra>",
-            }
-        )
-    traces.append(
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "x": x,
-            "y": line["divergence"],
-            "name": label,
-            "line": {"color": colour, "width": 2, "dash": dash},
-            "hovertemplate": f"{label} acceptance rate %{{x:.3g}}, divergence %{{y:.3g}}<extra></extra>",
-        }
-    )
+        traces.append({"type": "scatter", "mode": "lines", "x": [x[0], x[-1]], "y": [line["floor"]] * 2,
+                       "line": {"color": colour, "width": 1, "dash": "dot"},
+                       "hovertemplate": f"{label} can never write this share of the model: %{{y:.0%}}<extra></extra>"})
+    traces.append({
+        "type": "scatter",
+        "mode": "lines",
+        "x": x,
+        "y": line["divergence"],
+        "name": label,
+        "line": {"color": colour, "width": 2, "dash": dash},
+        "hovertemplate": f"{label} acceptance rate %{{x:.3g}}, divergence %{{y:.3g}}<extra></extra>",
+    })
     return traces
 
 

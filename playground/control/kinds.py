@@ -174,7 +174,9 @@ def _sentiment(_: Mapping[str, Any], tools: Tools) -> Scores:
 
 def _mean_surprisal(_: Mapping[str, Any], tools: Tools) -> Scores:
     bits = tools.surprisal_bits or _own_bits
-    return lambda texts: [value / max(1, text.num_tokens) for value, text in zip(bits(texts), texts, strict=True)]
+    return lambda texts: [
+        value / max(1, text.num_tokens) for value, text in zip(bits(texts), texts, strict=True)
+    ]
 
 
 def _own_bits(texts: Sequence[Text]) -> list[float]:
@@ -200,114 +202,34 @@ TEXT = Field("text", "text", "a word or phrase")
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind(
-            "contains",
-            "contains",
-            "1 where the word or phrase occurs.",
-            (TEXT, WHOLE_WORDS, MATCH_CASE),
-            True,
-            _contains,
-        ),
-        Kind(
-            "contains_any",
-            "contains any of",
-            "1 where one of the words or phrases occurs.",
-            (Field("words", "words", "words or phrases"), WHOLE_WORDS, MATCH_CASE),
-            True,
-            _contains,
-        ),
-        Kind(
-            "regex",
-            "matches pattern",
-            "1 where the pattern (RE2) is found anywhere.",
-            (Field("pattern", "text", "RE2 syntax: no look-around, no back-references"),),
-            True,
-            _regex,
-        ),
-        Kind(
-            "starts_with",
-            "starts with",
-            "1 where the text begins so, spaces and case aside.",
-            (TEXT,),
-            True,
-            _starts_with,
-        ),
+        Kind("contains", "contains", "1 where the word or phrase occurs.", (TEXT, WHOLE_WORDS, MATCH_CASE), True,
+             _contains),
+        Kind("contains_any", "contains any of", "1 where one of the words or phrases occurs.",
+             (Field("words", "words", "words or phrases"), WHOLE_WORDS, MATCH_CASE), True, _contains),
+        Kind("regex", "matches pattern", "1 where the pattern (RE2) is found anywhere.",
+             (Field("pattern", "text", "RE2 syntax: no look-around, no back-references"),), True, _regex),
+        Kind("starts_with", "starts with", "1 where the text begins so, spaces and case aside.", (TEXT,), True,
+             _starts_with),
         Kind("ends_with", "ends with", "1 where the text ends so, spaces and case aside.", (TEXT,), True, _ends_with),
-        Kind(
-            "num_tokens",
-            "length in tokens",
-            "Tokens written, the end token counted once.",
-            (),
-            False,
-            lambda given, tools: each(lambda text: text.num_tokens),
-            "tokens",
-        ),
-        Kind(
-            "num_characters",
-            "length in characters",
-            "Characters written.",
-            (),
-            False,
-            lambda given, tools: each(lambda text: len(text.text)),
-            "characters",
-        ),
-        Kind(
-            "first_of",
-            "first of two sets",
-            "1 where a word of the first set comes before any of the second.",
-            (Field("first", "words", "e.g. she, her"), Field("second", "words", "e.g. he, his")),
-            True,
-            _first_of,
-        ),
+        Kind("num_tokens", "length in tokens", "Tokens written, the end token counted once.", (), False,
+             lambda given, tools: each(lambda text: text.num_tokens), "tokens"),
+        Kind("num_characters", "length in characters", "Characters written.", (), False,
+             lambda given, tools: each(lambda text: len(text.text)), "characters"),
+        Kind("first_of", "first of two sets", "1 where a word of the first set comes before any of the second.",
+             (Field("first", "words", "e.g. she, her"), Field("second", "words", "e.g. he, his")), True, _first_of),
         Kind("valid_json", "valid JSON", "1 where the whole text is JSON.", (), True, _valid_json),
-        Kind(
-            "valid_python",
-            "valid Python",
-            "1 where the text parses as Python; it is never run.",
-            (),
-            True,
-            _valid_python,
-        ),
-        Kind(
-            "readability",
-            "readability",
-            "Flesch reading ease of English: about 0 (hard) to 100 (easy).",
-            (),
-            False,
-            _readability,
-        ),
-        Kind(
-            "repetition",
-            "repetition",
-            "Share of word sequences of this length that stood there before.",
-            (Field("size", "whole", "words in a sequence", 3, 1, 10),),
-            False,
-            _repetition,
-        ),
-        Kind(
-            "sentiment",
-            "sentiment",
-            "-1 (unpleasant) to 1 (pleasant) from the words of the VADER lexicon.",
-            (),
-            False,
-            _sentiment,
-        ),
-        Kind(
-            "mean_surprisal",
-            "mean surprisal",
-            "How unexpected the text is to the model, per token.",
-            (),
-            False,
-            _mean_surprisal,
-            "bits",
-        ),
-        Kind(
-            "classifier",
-            "classifier",
-            "Probability of a label under a classifier model.",
-            (Field("model", "text", "hub id or folder"), Field("label", "text", "one of its labels")),
-            False,
-            _classifier,
-        ),
+        Kind("valid_python", "valid Python", "1 where the text parses as Python; it is never run.", (), True,
+             _valid_python),
+        Kind("readability", "readability", "Flesch reading ease of English: about 0 (hard) to 100 (easy).", (), False,
+             _readability),
+        Kind("repetition", "repetition", "Share of word sequences of this length that stood there before.",
+             (Field("size", "whole", "words in a sequence", 3, 1, 10),), False, _repetition),
+        Kind("sentiment", "sentiment", "-1 (unpleasant) to 1 (pleasant) from the words of the VADER lexicon.", (),
+             False, _sentiment),
+        Kind("mean_surprisal", "mean surprisal", "How unexpected the text is to the model, per token.", (), False,
+             _mean_surprisal, "bits"),
+        Kind("classifier", "classifier", "Probability of a label under a classifier model.",
+             (Field("model", "text", "hub id or folder"), Field("label", "text", "one of its labels")), False,
+             _classifier),
     )
 }
