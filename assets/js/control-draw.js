@@ -10,7 +10,7 @@ import { el } from "./panels.js";
 const TOY = "toy";
 const PROPOSALS = [["model", "the model"], ["page", "the model under the strip above"], ["prompt", "the model after another prompt"]];
 
-export function createDrawing({ state, start, tools, now, changed, failed, watch }) {
+export function createDrawing({ state, start, tools, now, changed, failed, watch, wantStrip }) {
   const number = (label, value, max, id) => {
     const input = el("input", { type: "number", min: 1, max, value, id, inputmode: "numeric" });
     return { input, label: el("label", {}, `${label} `, input) };
@@ -22,7 +22,10 @@ export function createDrawing({ state, start, tools, now, changed, failed, watch
   const proposal = el("select", { id: "pg-control-proposal" }, ...PROPOSALS.map(([value, words]) => el("option", { value }, words)));
   const asked = el("input", { type: "text", id: "pg-control-asked", placeholder: "a prompt that asks for it",
     "aria-label": "The other prompt", hidden: true });
-  proposal.addEventListener("change", () => { asked.hidden = proposal.value !== "prompt"; });
+  proposal.addEventListener("change", () => {
+    asked.hidden = proposal.value !== "prompt";
+    wantStrip("proposal", proposal.value === "page");
+  });
   const go = button("Draw a pool", "pg-control-draw", () => request(() => ({
     ...promptJson(), ...knobs(), proposal: proposal.value, asked: asked.value, num_texts: whole(texts.input),
     max_tokens: whole(tokens.input), seed: whole(seed.input),

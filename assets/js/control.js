@@ -29,8 +29,9 @@ async function open(node, tools) {
     asked: { features: FIRST, targets: [0.5], exponents: null },
     toy: { features: null, targets: [...start.toy.targets], exponents: null },
   };
+  const readers = new Set(); // of the strip
   const now = () => (state.pool === TOY ? state.toy : state.asked);
-  const handlers = { state, start, tools, now, changed, failed: tools.problem, watch };
+  const handlers = { state, start, tools, now, changed, failed: tools.problem, watch, wantStrip };
   const say = el("p", { class: "pg-control-say" });
   const refusal = el("p", { class: "pg-control-refusal", hidden: true });
   const drawing = createDrawing(handlers);
@@ -41,7 +42,14 @@ async function open(node, tools) {
   const right = el("div", { class: "pg-control-right" }, beta.root);
   node.replaceChildren(el("section", { class: "pg-panel pg-control", "aria-label": "Distributional control" },
     el("h2", {}, "Texts that are like this on average"), drawing.root,
-    el("div", { class: "pg-control-columns" }, left, right), list.root), createTuning(aim));
+    el("div", { class: "pg-control-columns" }, left, right), list.root), createTuning(aim, wantStrip));
+
+  /** The strip stands above the section while something here reads it, and only then: it would fill a phone. */
+  function wantStrip(who, on) {
+    if (on) readers.add(who);
+    else readers.delete(who);
+    tools.keep(node, "strip", readers.size > 0);
+  }
 
   /** What a tuning learns: the pool and the target of this section. */
   function aim() {

@@ -10,6 +10,7 @@ const PLAY = "play";
 const FRAGMENT = "section";
 const scripts = new Map(); // name -> the module, once its section was opened
 const tabs = new Map(); // name -> button
+const extra = new Map(); // host id -> the parts of Play it wants beside those it always keeps
 let open = PLAY;
 
 /** What a section's script may use besides its own modules. */
@@ -21,6 +22,7 @@ const tools = {
   knobs, // the knobs as the routes understand them; throws an Error with words where a box cannot be read
   setStage, // one card's values: {id, on, parameter: value}
   show, // open a section by its name
+  keep, // keep(node, part, on): a part of Play that the section with this node wants above it for a while
   get strip() { return page.strip; }, // order, replace(ids), add(name), remove(id)
   get start() { return page.start; }, // registry, orders, examples
   get view() { return page.view; }, // the PipelineView on screen, or null
@@ -56,9 +58,22 @@ export function show(name) {
     if (other !== PLAY) document.getElementById(hostId(other)).hidden = other !== open;
   }
   document.body.dataset.section = open;
-  document.body.dataset.keeps = section.keeps.join(" ");
+  keepParts();
   remember();
   follow();
+}
+
+function keep(node, part, on) {
+  const wanted = extra.get(node.id) ?? new Set();
+  if (on) wanted.add(part);
+  else wanted.delete(part);
+  extra.set(node.id, wanted);
+  keepParts();
+}
+
+function keepParts() {
+  const { keeps } = page.start.sections.find((one) => one.name === open);
+  document.body.dataset.keeps = [...keeps, ...(extra.get(hostId(open)) ?? [])].join(" ");
 }
 
 const hostId = (name) => (name === PLAY ? "pg-main" : `pg-section-${name}`);

@@ -12,8 +12,9 @@ import { settingFields } from "./tuning_fields.js";
 const POLL_MS = 700;
 const FIGURES = { distance: "Distance", mass: "Mass of the target", shares: "Shares", moments: "Features" };
 
-/** The panel, as a node. ``aim()`` answers what to learn, {pool, features, targets, exponents}, or throws why not. */
-export function createTuning(aim) {
+/** The panel, as a node. ``aim()`` answers what to learn, {pool, features, targets, exponents}, or throws why not;
+ * ``wantStrip(who, on)`` says whether the strip is of use here. */
+export function createTuning(aim, wantStrip) {
   const root = document.createElement("section");
   root.className = "pg-panel pg-tuning";
   root.setAttribute("aria-label", "Tuning");
@@ -22,7 +23,7 @@ export function createTuning(aim) {
     + "weights: everybody else keeps the untouched model, and goes first. After every pass and step it is asked how exact "
     + "it has become.");
   const form = el("form", "pg-tuning-form", root);
-  const state = { root, form, aim, figures: {}, texts: [], written: [], timer: null, since: 0 };
+  const state = { root, form, aim, wantStrip, figures: {}, texts: [], written: [], timer: null, since: 0 };
   state.settings = settingFields(form);
   state.buttons = buttons(state, root);
   state.progress = el("div", "pg-tuning-progress", root);
@@ -86,6 +87,7 @@ function writing(state, root) {
   const chain = el("input", "", under);
   chain.type = "checkbox";
   under.append(" under the strip above");
+  chain.addEventListener("change", () => state.wantStrip("writing", chain.checked));
   const label = el("p", "pg-quiet", part);
   label.setAttribute("role", "status");
   const list = el("ol", "pg-tuning-texts", part);

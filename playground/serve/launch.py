@@ -32,6 +32,8 @@ HEAD = """
 <link rel="stylesheet" href="pg/assets/css/page.css">
 <link rel="stylesheet" href="pg/assets/css/search.css">
 <link rel="stylesheet" href="pg/assets/css/take-away.css">
+<link rel="stylesheet" href="pg/assets/css/control.css">
+<link rel="stylesheet" href="pg/assets/css/tuning.css">
 <script>document.documentElement.classList.add("pg-js")</script>
 <script type="module" src="pg/assets/js/main.js"></script>
 """

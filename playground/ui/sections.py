@@ -10,7 +10,8 @@ A route is asked with ``{"key": step, ...knobs}``, as the trace route is, when t
 knob or the step changes while it is open: one request in flight, the latest wins; ``{"missing": true}`` is asked
 again with ``"refill": true``. A script without a route is called with ``view = null`` at the same moments and asks
 what it likes through ``assets/js/api.js``. ``tools`` is what ``assets/js/sections.js`` says: light, knobs, the view
-of the step, setting the strip, saying things aloud. ``keeps`` names the parts of Play that stay above the section.
+of the step, setting the strip, saying things aloud. ``keeps`` names the parts of Play that stay above the section; a
+script may ask for another one while it is of use (``tools.keep``), as Control does for the strip.
 
 Knows nothing about what a section shows.
 """
@@ -24,7 +25,7 @@ from typing import Any
 import gradio as gr
 
 SCRIPTS = Path(__file__).parents[2] / "assets" / "js"
-PARTS = ("prompts", "decoder", "toolbar", "examples", "strip", "sentence", "panels")
+PARTS = ("prompts", "generate", "decoder", "toolbar", "examples", "strip", "sentence", "panels")
 """What Play consists of, top to bottom; ``assets/css/page.css`` hides the parts that a section does not keep."""
 
 
@@ -46,7 +47,7 @@ SECTIONS = (
     PLAY,
     Section("engines", "Engines"),
     Section("take-away", "Take away"),
-    Section("control", "Control", ("prompts", "toolbar", "strip")),
+    Section("control", "Control", ("prompts", "toolbar")),
 )
 
 

@@ -125,6 +125,22 @@ def test_pools_of_two_proposals_lie_over_each_other_and_export_is_complete(page:
     assert data["fit"]["status"] and data["curve"]["tvd"] and data["seed"] == 7
 
 
+def test_the_strip_stands_above_while_something_reads_it(page: Any) -> None:
+    strip, negative = page.locator("#pipeline"), page.locator("#negative-prompt")
+    assert strip.is_hidden() and negative.is_hidden() and page.locator("#generate").is_hidden()
+    assert page.locator("#prompt").is_visible()
+    page.locator("#pg-control-proposal").select_option("page")
+    strip.wait_for(state="visible")
+    assert negative.is_visible()
+    page.locator("#pg-tab-play").click()
+    page.locator("#pg-tab-control").click()
+    assert strip.is_visible(), "it is still of use there"
+    page.locator("#pg-control-proposal").select_option("model")
+    strip.wait_for(state="hidden")
+    page.locator("#pg-tab-play").click()
+    assert strip.is_visible() and page.locator("#generate").is_visible()
+
+
 def test_a_long_drawing_shows_texts_and_can_be_stopped(page: Any) -> None:
     page.fill("#prompt textarea", "The dragon")
     page.fill("#pg-control-texts", "5000")
