@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import torch
 
 from playground.engine.job import Job
+from playground.engine.planning import Payment
 from playground.engine.records import Done
-from playground.engine.scheduler import Payment, Scheduler
+from playground.engine.scheduler import Scheduler
 from playground.engine.worker import Worker, explain
 
 OUT_OF_MEMORY = (

@@ -77,6 +77,11 @@ class Job:
         return self.work.priority
 
     @property
+    def owner(self) -> str:
+        """Whose it is: the session's, or its own where it has none. Shares are by owner."""
+        return self.work.session or self.stream.id
+
+    @property
     def num_unstarted(self) -> int:
         """Samples still to start; a reading has none."""
         if isinstance(self.work, Reading) or self.work.looks_ahead:

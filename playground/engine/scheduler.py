@@ -6,7 +6,6 @@ Knows nothing about logits, chains or threads: the engine thread alone calls it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from playground.engine.beaming import BeamPursuit
 from playground.engine.budget import Budget, num_first_slots
@@ -14,32 +13,15 @@ from playground.engine.contrasting import ContrastivePursuit
 from playground.engine.fleet import Fleet
 from playground.engine.gang import Gang, Lane
 from playground.engine.job import Job, Sample
-from playground.engine.pace import Pace, shares
+from playground.engine.pace import Pace
+from playground.engine.planning import Payment, Planner
 from playground.engine.pursuit import Pursuit
 from playground.engine.records import Reading, Request
 from playground.engine.telling import Teller
 from playground.engine.waiting import Waiting
-from playground.models.backend import Chunk
 from playground.sampling.search import BeamSearch, ContrastiveSearch
 
 PURSUITS: dict[type, type[Pursuit]] = {BeamSearch: BeamPursuit, ContrastiveSearch: ContrastivePursuit}
-LONG_TOKENS, LONG_RATIO = 2048, 8
-"""A text is far longer than most from this length on, and if it is so many times the median of those who write."""
-
-
-class Payment(NamedTuple):
-    """What one gang pays in one forward."""
-
-    job: Job
-    gang: Gang
-    chunks: list[Chunk]
-    is_prompt: bool
-    """It reads; otherwise it writes, one token a lane."""
-
-    @property
-    def num_rows(self) -> int:
-        """Rows of logits the forward answers it with."""
-        return sum(len(chunk.rows) for chunk in self.chunks)
 
 
 class Scheduler:
@@ -49,8 +31,7 @@ class Scheduler:
         self.running: list[Job] = []
         self._fleet = fleet
         self._budget = budget
-        self._pace = pace
-        self._num_plans = 0
+        self._planner = Planner(pace)
 
     def admit(self, waiting: Waiting) -> None:
         """Start what fits, in the order of the queue; then let running jobs grow into what nobody waits for.
@@ -83,25 +64,8 @@ class Scheduler:
         self.running.remove(job)
 
     def plan(self) -> list[Payment]:
-        """What every gang pays in the next forward: texts their token, prompts a share of what the pace allows."""
-        owing = [(job, gang) for job in self.running for gang in job.gangs if gang.num_owed]
-        writing = self._in_turn([pair for pair in owing if pair[1].settles_at_once])
-        reading = [pair for pair in owing if not pair[1].settles_at_once]
-        budget = self._pace.num_prompt_tokens(len(reading), len(writing))
-        given = shares([gang.num_owed for _, gang in reading], budget)
-        payments = [Payment(job, gang, gang.pay(gang.num_owed), False) for job, gang in writing]
-        payments += [Payment(*pair, pair[1].pay(share), True) for pair, share in zip(reading, given, strict=True)]
-        return [payment for payment in payments if payment.chunks]
-
-    def _in_turn(self, writing: list[tuple[Job, Gang]]) -> list[tuple[Job, Gang]]:
-        """Who writes in this step: everybody, but a text far longer than most in every second step only. Attention
-        over its keys costs as much as fifteen short rows, and would slow them by more than the half that is allowed."""
-        self._num_plans += 1
-        if self._num_plans % 2 or not writing:
-            return writing
-        lengths = sorted(gang.length for _, gang in writing)
-        longest = max(LONG_TOKENS, LONG_RATIO * lengths[len(lengths) // 2])
-        return [pair for pair in writing if pair[1].length <= longest]
+        """What every gang that goes in the next round pays."""
+        return self._planner.plan(self.running)
 
     def start_samples(self, job: Job) -> list[Sample]:
         """Samples that draw their first token now from the shared prompt: one a free slot, the last on its lanes."""

@@ -19,8 +19,9 @@ from playground.engine.forwarding import Answer, forward
 from playground.engine.job import Job, Sample
 from playground.engine.meter import Meter, StepTimes
 from playground.engine.pace import Pace
+from playground.engine.planning import Payment, load
 from playground.engine.records import Done, Reading, Reason, Request, Step
-from playground.engine.scheduler import Payment, Scheduler
+from playground.engine.scheduler import Scheduler
 from playground.engine.store import LogitsStore
 from playground.errors import PlaygroundError
 from playground.sampling.branches import Coins
@@ -75,7 +76,7 @@ class Worker:
             self._deliver(one, decision, anyone_waiting)
         times = StepTimes(forward_s - start_s, chain_s - forward_s, time.perf_counter() - chain_s)
         self._meter.observe(times, len(ready) + num_found)
-        self._learn(plan, times.forward_s)
+        self._learn(plan, times)
 
     def _settle(self, plan: Sequence[Payment], answers: Sequence[Answer]) -> list[Ready]:
         """Hand the rows of one forward to those who wait for them."""
@@ -203,16 +204,15 @@ class Worker:
         if not payment.gang.num_owed:
             self.end(payment.job, Done("length"))
 
-    def _learn(self, plan: Sequence[Payment], forward_s: float) -> None:
-        """Tell the pace and the meter what this forward carried."""
-        reading = [payment for payment in plan if payment.is_prompt]
-        num_prompt_tokens = sum(len(chunk.token_ids) for payment in reading for chunk in payment.chunks)
-        num_writing = len(plan) - len(reading)
-        if plan:
-            self._pace.observe(num_prompt_tokens, num_writing, forward_s)
-        if plan and not reading:
-            num_rows = sum(len(payment.chunks) for payment in plan)
-            self._meter.observe_writing(num_rows, num_rows - len(plan), forward_s)
+    def _learn(self, plan: Sequence[Payment], times: StepTimes) -> None:
+        """Tell the pace and the meter what this round carried."""
+        if not plan:
+            return
+        carried = load(plan)
+        self._pace.observe(carried, times.forward_s + times.chain_s + times.transfer_s)
+        if not carried.num_prompt_tokens:
+            num_rows = carried.num_rows + carried.num_bulk_rows
+            self._meter.observe_writing(num_rows, num_rows - len(plan), times.forward_s)
 
 
 def explain(error: Exception) -> str:

@@ -7,11 +7,8 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from playground.engine import Branch, Engine, Request, Step
-from playground.engine.pace import MIN_TOKENS, Pace, shares
 from playground.errors import PlaygroundError
 from playground.models import Model
 from playground.sampling import cfg
@@ -185,29 +182,6 @@ def test_a_request_of_more_lanes_than_there_are_is_refused(model: Model) -> None
             engine.submit(Request((1,), num_samples=2, guidance=cfg(2.0)))
         with pytest.raises(PlaygroundError, match="lanes"):
             engine.submit(Request((1,), guidance=cfg(2.0), priority="bulk"))
-
-
-def test_a_long_prompt_gets_the_small_share_beside_many_writers() -> None:
-    pace = Pace(prefill_chunk=512)
-    assert pace.num_prompt_tokens(1, 15) == 512, "nothing is measured yet"
-    pace.observe(0, 15, forward_s=0.1)
-    pace.observe(100, 15, forward_s=0.3)
-    assert pace.prompt_token_s == pytest.approx(0.002)
-    assert pace.num_prompt_tokens(1, 15) == 15, "0.3 of a step's 0.1 s, at 0.002 s a token"
-    assert pace.num_prompt_tokens(3, 3) == 50, "three prompts beside three writers take turns with them"
-    assert pace.num_prompt_tokens(15, 1) == 250, "fifteen prompts do not wait for one writer, up to half a second"
-    assert pace.num_prompt_tokens(1, 0) == 250
-    pace.prompt_token_s = 10.0
-    assert pace.num_prompt_tokens(1, 15) == MIN_TOKENS, "a prompt always moves on"
-
-
-@given(st.lists(st.integers(1, 1000), max_size=20), st.integers(1, 3000))
-def test_shares_waste_nothing_and_favour_nobody(owed: list[int], budget: int) -> None:
-    given_tokens = shares(owed, budget)
-    assert all(0 <= share <= need for share, need in zip(given_tokens, owed, strict=True))
-    assert sum(given_tokens) == min(budget, sum(owed))
-    short = [share for share, need in zip(given_tokens, owed, strict=True) if share < need]
-    assert not short or max(given_tokens) - min(short) <= 1, "who gets less than another gets all it needs"
 
 
 def test_a_text_far_longer_than_the_others_writes_in_every_second_step() -> None:
