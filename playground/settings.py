@@ -33,6 +33,9 @@ class Settings:
         "", "another model of the same vocabulary, as a branch of guidance: contrastive decoding"
     )
     third_model: str = setting("", "and a third one: proxy tuning takes a small tuned and a small untuned model")
+    classifiers: str = setting(
+        "", "classifiers that the control section offers as features: folders or hub ids, with commas between"
+    )
     backend: str = setting(
         "transformers",
         "what runs the model; toy is a tiny deterministic one for tests and demos",
@@ -90,6 +93,11 @@ class Settings:
         """The cache folder, with ``~`` expanded."""
         return Path(self.cache_dir).expanduser()
 
+    @property
+    def classifier_list(self) -> list[str]:
+        """The classifiers one by one."""
+        return [one for part in self.classifiers.split(",") if (one := part.strip())]
+
 
 def flag_of(name: str) -> str:
     """The command-line flag of a setting."""
@@ -121,8 +129,9 @@ def prepare_process(settings: Settings, environment: Any = None) -> None:
     environment.setdefault("TOKENIZERS_PARALLELISM", "false")
     environment["NO_PROXY"] = ",".join(filter(None, [environment.get("NO_PROXY"), "localhost,127.0.0.1"]))
     names = {settings.model, settings.second_model, settings.third_model}
-    if settings.offline or names <= {"default", ""} or settings.backend == "toy":
-        environment["HF_HUB_OFFLINE"] = "1"  # the default model needs no hub
+    hubless = names <= {"default", ""} or settings.backend == "toy"  # the default model needs no hub
+    if settings.offline or (hubless and all(Path(one).expanduser().is_dir() for one in settings.classifier_list)):
+        environment["HF_HUB_OFFLINE"] = "1"
 
 
 def _parse(raw: Any, default: Any, metadata: Mapping[str, Any], where: str) -> Any:

@@ -45,6 +45,7 @@ HOMES = {
 FROM_HOME = {
     "playground/models/chat.py": ("threading", "one lock around a tokenizer, which is not safe for two threads"),
     "playground/models/vocabulary.py": ("threading", "the same lock"),
+    "playground/models/classifier.py": ("threading", "the same lock; and nobody loads a model twice"),
     "playground/studies/inspect.py": ("concurrent.futures", "the type of the worker it is handed; it makes none"),
 }
 """The known exceptions to HOMES."""

@@ -1,6 +1,7 @@
-// The features: one row each with its gauge (model, wanted, fitted), its exponent, and the form that adds one.
-// Knows nothing about what a feature computes; kinds and fields come from the server's registry.
+// The features: one row each with its gauge (model, wanted, fitted) and its exponent, and below them the form.
+// Knows nothing about what a feature computes.
 
+import { createForm } from "./control-form.js";
 import { setText } from "./dom.js";
 import { percent } from "./format.js";
 import { el } from "./panels.js";
@@ -15,12 +16,12 @@ export function createFeatures({ state, start, now, changed }) {
     state.asked.exponents = null;
     changed();
   });
-  const root = el("div", { class: "pg-control-features" }, rows, form);
+  const root = el("div", { class: "pg-control-features" }, rows, form.root);
   let parts = [];
 
   /** One gauge a feature; nodes stay as long as the features do, so that a drag goes on under the pointer. */
   function paint(view) {
-    form.hidden = view.enumerated;
+    form.root.hidden = view.enumerated;
     const key = view.gauges.map((gauge) => gauge.key).join("\n");
     if (rows.dataset.key !== key) {
       parts = view.gauges.map((gauge, index) => createGauge(gauge, index, !view.enumerated && view.gauges.length > 1));
@@ -100,7 +101,7 @@ export function createFeatures({ state, start, now, changed }) {
     return { root: node, paint: paintGauge };
   }
 
-  return { root, paint };
+  return { root, paint, refuse: form.refuse };
 }
 
 const lastExponents = [];
@@ -120,42 +121,4 @@ function tilted({ exponent, error }) {
   if (exponent === "inf") return "only texts with it";
   if (exponent === "-inf") return "only texts without it";
   return `λ = ${exponent.toFixed(2)}${error ? ` ± ${(1.96 * error).toFixed(2)}` : ""}`;
-}
-
-function createForm(kinds, add) {
-  const select = el("select", { id: "pg-control-kind" }, ...kinds.map((kind) => el("option", { value: kind.name, title: kind.help }, kind.title)));
-  const fields = el("span", { class: "pg-control-fields" });
-  const not = el("input", { type: "checkbox" });
-  const notLabel = el("label", {}, not, " not");
-  const help = el("p", { class: "pg-quiet" });
-  const button = el("button", { type: "submit", class: "pg-button" }, "Add feature");
-  const form = el("form", { class: "pg-control-form pg-control-add" }, el("label", {}, "Feature ", select), fields, notLabel, button, help);
-  const chosen = () => kinds.find((kind) => kind.name === select.value);
-
-  function choose() {
-    const kind = chosen();
-    help.textContent = kind.help;
-    notLabel.hidden = !kind.yes_no;
-    fields.replaceChildren(...kind.fields.filter((field) => field.kind !== "flag").map((field) => el("input", {
-      type: field.kind === "text" || field.kind === "words" ? "text" : "number", name: field.name, required: true,
-      placeholder: field.help, "aria-label": `${kind.title}: ${field.help}`, value: field.default, min: field.kind === "whole" ? field.low : null,
-      max: field.kind === "whole" ? field.high : null, maxlength: 300,
-    })));
-  }
-
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const kind = chosen();
-    const feature = { feature: kind.name };
-    for (const field of kind.fields) {
-      const input = fields.querySelector(`[name="${field.name}"]`);
-      if (input) feature[field.name] = input.type === "number" ? Number(input.value) : input.value;
-    }
-    add(not.checked && kind.yes_no ? { feature: "not", of: feature } : feature);
-    not.checked = false;
-    for (const input of fields.children) if (input.type === "text") input.value = "";
-  });
-  select.addEventListener("change", choose);
-  choose();
-  return form;
 }

@@ -63,11 +63,17 @@ async function open(node, tools) {
     const body = { pool: state.pool, features: wanted, targets, exponents, measure: state.measure, only: state.only,
       log_beta: state.logBeta, acceptance_rate: state.rate, bands, others: others.map((one) => one.id) };
     try {
-      paint(await post("control/view", body));
+      const view = await post("control/view", body);
+      if (body.pool !== TOY) stood = { features: wanted, targets, exponents };
+      paint(view);
     } catch (error) {
-      paintRefusal(error.message);
+      if (now().features !== wanted || wanted === stood.features || body.pool === TOY || error.lost) return paintRefusal(error.message);
+      Object.assign(now(), stood); // a feature that cannot be is not kept: nobody could take away what has no gauge
+      features.refuse(error.message);
+      changed();
     }
   });
+  let stood = { ...state.asked };
 
   let settling = 0;
   function changed() {

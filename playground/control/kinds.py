@@ -190,7 +190,8 @@ def _own_bits(texts: Sequence[Text]) -> list[float]:
 def _classifier(given: Mapping[str, Any], tools: Tools) -> Scores:
     if tools.classifier is None:
         raise PlaygroundError(
-            "A classifier needs a scoring function from a model; here there is none: it is for scripts (pg.Study)."
+            "A classifier needs a scoring function from a model; here there is none: it is for scripts (pg.Study), and "
+            "for a page whose host has named some."
         )
     return tools.classifier(given["model"], given["label"])
 
@@ -229,7 +230,7 @@ KINDS: dict[str, Kind] = {
         Kind("mean_surprisal", "mean surprisal", "How unexpected the text is to the model, per token.", (), False,
              _mean_surprisal, "bits"),
         Kind("classifier", "classifier", "Probability of a label under a classifier model.",
-             (Field("model", "text", "hub id or folder"), Field("label", "text", "one of its labels")), False,
-             _classifier),
+             (Field("model", "text", "hub id or folder; on a page one that its host named"),
+              Field("label", "text", "one of its labels")), False, _classifier),
     )
 }

@@ -53,7 +53,7 @@ def _load(source: Source, device: str, dtype: str, progress: Progress) -> Model:
     from playground.models.choosing import choose_backend
     from playground.models.vocabulary import TokenizerVocabulary
 
-    chosen_device, chosen_dtype = _placement(device, dtype)
+    chosen_device, chosen_dtype = placement(device, dtype)
     precision = _precision(source, chosen_dtype)
     if not source.is_hub and source.gguf_file is None:
         refuse_if_no_room(source.title, Path(source.location), chosen_dtype, chosen_device)
@@ -75,7 +75,7 @@ def _load(source: Source, device: str, dtype: str, progress: Progress) -> Model:
     return Model(source.title, backend, note, bytes_per_token, tokenizer, hf_model, chat)
 
 
-def _placement(device: str, dtype: str) -> tuple[str, str]:
+def placement(device: str, dtype: str) -> tuple[str, str]:
     """``auto`` made definite: (device, dtype)."""
     import torch
 

@@ -46,7 +46,7 @@ def valences() -> Mapping[str, float]:
 
 
 def text_tools() -> Tools:
-    """The tools that need no model, which is all that strangers on a page may use."""
+    """The tools that need no model: what strangers on a page may use, with the classifiers that its host has named."""
     return Tools(compile_pattern=compile_pattern, valences=valences())
 
 

@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 from playground.charts import control_curve
 from playground.control.features import COMBINATIONS, KINDS, Feature, features
 from playground.control.kinds import Kind
-from playground.control.texts import Tools
 from playground.engine import EngineHost, one_thread_worker
 from playground.errors import PlaygroundError
 from playground.sampling import Recipe
 from playground.settings import Settings
 from playground.studies import bigrams, prompts
 from playground.studies.analysis import Analysis
+from playground.studies.classifiers import Classifiers
 from playground.studies.control import curve_json, fit_json
 from playground.studies.control_views import EXPONENT_LIMIT, MEASURES, Ask, control_view
 from playground.studies.giving_way import Worker
@@ -35,8 +35,8 @@ from playground.ui.session import Session
 MAX_TOKENS = 128
 PROPOSALS = ("model", "page", "prompt")
 """The model itself; the model under the page's chain and guidance; the model after another prompt."""
-NEEDS_MODEL = frozenset({"classifier"})
-"""Kinds that the page cannot offer: anybody could make the server fetch and run any model."""
+CLASSIFIER = "classifier"
+"""The kind that is offered where the host has named some: else anybody could make the server fetch any model."""
 
 T = TypeVar("T")
 LISTS = ("", "accepted", "rejected", "resampled")
@@ -49,13 +49,17 @@ class ControlDesk:
     settings: Settings
     host: EngineHost
     inspector: Inspector
+    classifiers: Classifiers = field(default_factory=Classifiers)
     worker: Worker = field(default_factory=lambda: one_thread_worker("control"))
     """Not the one that draws everybody's pictures: features read thousands of texts, which may take seconds."""
+    _reader: Worker = field(default_factory=lambda: one_thread_worker("classifiers"))
+    """And not the one that answers drags: a classifier is loaded and asked here, for minutes where it must."""
 
     def questions(self) -> dict[str, Callable[[Session, Any], Awaitable[dict[str, Any]]]]:
         """Route -> what answers it."""
         return {
             "start": self.start,
+            "labels": self.labels,
             "draw": self.draw,
             "pools": self.pools,
             "cancel": self.cancel,
@@ -66,8 +70,9 @@ class ControlDesk:
 
     async def start(self, session: Session, body: Any) -> dict[str, Any]:
         """What the section needs to draw itself: kinds of features, limits, the pools that are there."""
+        names = self.classifiers.names
         return {
-            "kinds": [_kind_json(kind) for kind in KINDS.values() if kind.name not in NEEDS_MODEL],
+            "kinds": [_kind_json(kind, names) for kind in KINDS.values() if names or kind.name != CLASSIFIER],
             "combinations": list(COMBINATIONS),
             "max_texts": MAX_TEXTS,
             "max_tokens": min(MAX_TOKENS, self.settings.max_tokens),
@@ -75,6 +80,11 @@ class ControlDesk:
             "toy": {"targets": list(bigrams.TARGETS)},
             **self._pools(session),
         }
+
+    async def labels(self, session: Session, body: Any) -> dict[str, Any]:
+        """The labels of one of the host's classifiers."""
+        chosen = self.classifiers.get(asks.text(asks.mapping(body), "model"))
+        return {"model": chosen.name, "labels": list(await asyncio.wrap_future(self._reader.submit(chosen.labels)))}
 
     async def draw(self, session: Session, body: Any) -> dict[str, Any]:
         """Start a pool (or, with ``pool``, add to one) and answer at once; ``pools`` says how far it is."""
@@ -152,10 +162,10 @@ class ControlDesk:
         return {"pools": session.pools.views()}
 
     def features_of(self, pool_id: str, body: Mapping[str, Any]) -> tuple[Feature, ...]:
-        """The toy has its own features; strangers choose no models to fetch."""
+        """The toy has its own features; strangers choose no models to fetch but those that the host named."""
         if pool_id == TOY:
             return ()
-        return features(body.get("features"), TOOLS)
+        return features(body.get("features"), self.classifiers.tools(text_tools()))
 
     async def _proposal(self, body: Mapping[str, Any]) -> tuple[Proposal, str]:
         engine, kind = self.host.engine, asks.text(body, "proposal") or "model"
@@ -178,10 +188,6 @@ class ControlDesk:
         asked = await self.inspector.on_worker(lambda: prompts.encode(other, models))
         label = f"prompted: {other.text[:40]}"
         return prompted(prompt.text, encoded.prompt_ids, asked.prompt_ids, max_tokens), label
-
-
-TOOLS: Tools = text_tools()
-"""They hold no classifier, so asking for one is refused."""
 
 
 def ask_of(body: Mapping[str, Any], num_features: int) -> Ask:
@@ -234,7 +240,11 @@ def _chain_label(chain: list[dict[str, Any]], recipe: Recipe) -> str:
     return " → ".join(names) or "the model"
 
 
-def _kind_json(kind: Kind) -> dict[str, Any]:
+def _kind_json(kind: Kind, classifiers: list[str]) -> dict[str, Any]:
+    """``choices``: what may be chosen, null where anything may; ``asks``: the route that knows it, given the field
+    before."""
+    choices = {"model": classifiers} if kind.name == CLASSIFIER else {}
+    route = {"label": "labels"} if kind.name == CLASSIFIER else {}
     return {
         "name": kind.name,
         "title": kind.title,
@@ -248,6 +258,8 @@ def _kind_json(kind: Kind) -> dict[str, Any]:
                 "default": one.default,
                 "low": one.low,
                 "high": one.high,
+                "choices": choices.get(one.name),
+                "asks": route.get(one.name),
             }
             for one in kind.fields
         ],

@@ -15,6 +15,7 @@ from playground.engine import EngineHost, Request, Step
 from playground.errors import PlaygroundError
 from playground.settings import Settings
 from playground.studies import prompts
+from playground.studies.classifiers import Classifiers
 from playground.studies.engines import engines_view
 from playground.studies.first_view import PROMPT
 from playground.studies.generate import Generation, deltas, forced_step
@@ -45,11 +46,14 @@ class Desk:
     host: EngineHost
     inspector: Inspector
     sessions: Sessions
+    classifiers: Classifiers = field(init=False)
+    """Those that the host has named; the control section and tuning read with them."""
     tuning: TuningDesk = field(init=False)
     _opening_view: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        self.tuning = TuningDesk.opened(self.settings, self.host)
+        self.classifiers = Classifiers.of(self.settings.classifier_list, self.settings.device)
+        self.tuning = TuningDesk.opened(self.settings, self.host, self.classifiers)
 
     async def open(self) -> dict[str, Any]:
         """A new session and all the page needs to start, the first picture included."""
@@ -235,7 +239,7 @@ class Desk:
     @cached_property
     def control(self) -> ControlDesk:
         """The control section's questions."""
-        return ControlDesk(self.settings, self.host, self.inspector)
+        return ControlDesk(self.settings, self.host, self.inspector, self.classifiers)
 
     @cached_property
     def take_away(self) -> TakeAwayDesk:

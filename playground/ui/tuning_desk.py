@@ -25,6 +25,7 @@ from playground.sampling.search import search_from_json
 from playground.settings import Settings
 from playground.studies import prompts
 from playground.studies.analysis import Analysis
+from playground.studies.classifiers import Classifiers
 from playground.studies.control_views import Ask
 from playground.studies.drawing import Drawing
 from playground.studies.goal import Floats, Goal
@@ -64,13 +65,14 @@ class TuningDesk:
     settings: Settings
     host: EngineHost
     runs: TuningRuns
+    classifiers: Classifiers = field(default_factory=Classifiers)
     _evaluator: Evaluator = field(default_factory=Evaluator)
 
     @classmethod
-    def opened(cls, settings: Settings, host: EngineHost) -> TuningDesk:
+    def opened(cls, settings: Settings, host: EngineHost, classifiers: Classifiers) -> TuningDesk:
         """With a worker of its own, whose thread starts with the first run."""
         runs = TuningRuns(one_thread_worker("tuning"), settings.cache_path)
-        return cls(settings, host, runs)
+        return cls(settings, host, runs, classifiers)
 
     def questions(self) -> dict[str, Callable[[Session, Any], Awaitable[dict[str, Any]]]]:
         """Route -> what answers it."""
@@ -142,7 +144,7 @@ class TuningDesk:
     # Behind the questions
 
     def _asked(self, session: Session, body: Mapping[str, Any]) -> Asked:
-        given = features(body.get("features"), text_tools())
+        given = features(body.get("features"), self.classifiers.tools(text_tools()))
         wanted = _numbers(body, "targets", len(given), 1e9)
         exponents = None
         if body.get("exponents") is not None:

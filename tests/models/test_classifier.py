@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 import playground as pg
 from playground.errors import PlaygroundError
 from playground.models.classifier import classifier
+from tests.models.classifiers_made import save_classifier
 from tests.models.tokenizers_made import byte_level
 
 TEXTS = ["the cat sat", "a dog", "they decided to name their daughter Anna and the dog", ""]
@@ -19,20 +19,7 @@ TEXTS = ["the cat sat", "a dog", "they decided to name their daughter Anna and t
 
 @pytest.fixture(scope="module", params=["padded", "one at a time"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    from transformers import BertConfig, BertForSequenceClassification
-
-    tokenizer = copy.deepcopy(byte_level())
-    if request.param == "padded":
-        tokenizer.pad_token = "<|im_end|>"
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=24, id2label={0: "sad", 1: "happy", 2: "neither"}, initializer_range=0.5,
-    )  # fmt: skip
-    path = tmp_path_factory.mktemp("classifier")
-    BertForSequenceClassification(config).save_pretrained(path)
-    tokenizer.save_pretrained(path)
-    return str(path)
+    return save_classifier(tmp_path_factory.mktemp("classifier"), padded=request.param == "padded")
 
 
 def test_it_is_the_models_own_softmax_whatever_stands_beside(folder: str) -> None:
@@ -56,7 +43,7 @@ def test_what_is_none_is_said(folder: str, tmp_path: Path) -> None:
         classifier(folder, "glad")
     with pytest.raises(PlaygroundError, match="could not be loaded as a classifier"):
         classifier(str(tmp_path), "x")
-    with pytest.raises(PlaygroundError, match="no folder"):
+    with pytest.raises(PlaygroundError, match="is no folder here"):
         classifier("/not/here/at all", "x")
 
 

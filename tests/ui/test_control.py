@@ -206,7 +206,7 @@ def test_the_toy_is_exact(desk, tab):
         ({"others": ["nobody"]}, "not known here"),
         ({"pool": "nobody"}, "not known here"),
         ({"pool": 5}, "must be a text"),
-        ({"features": [{"feature": "classifier", "model": "a/b", "label": "c"}], "targets": [0.5]}, "scoring function"),
+        ({"features": [{"feature": "classifier", "model": "a/b", "label": "c"}], "targets": [0.5]}, "no classifiers"),
         ({"features": [{"feature": "regex", "pattern": "(" * 50}], "targets": [0.5]}, "cannot be read"),
     ],
 )
@@ -244,7 +244,7 @@ def test_classifier_is_a_word_like_any_other(desk, tab):
         return await desk.control.view(tab, {"pool": pool, "features": [one], "targets": [None]})
 
     assert run(looked("classifier"))["gauges"][0]["key"]
-    with pytest.raises(PlaygroundError, match="classifier needs"):
+    with pytest.raises(PlaygroundError, match="offers no classifiers"):
         run(looked({"feature": "classifier", "model": "x", "label": "y"}))
 
 
