@@ -5,7 +5,7 @@ Knows nothing about fits or curves. Accepts lists, NumPy arrays and tensors (any
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ Floats = NDArray[np.float64]
 
 def floats(values: Any, name: str) -> Floats:
     """A float64 copy; PlaygroundError where it holds something else than numbers."""
+    if "complex" in str(getattr(values, "dtype", "")):  # its imaginary part would be dropped
+        raise PlaygroundError(f"{name} must be real numbers; these are complex.")
     if hasattr(values, "detach"):  # a tensor, on whatever device, of whatever precision
         values = values.detach().cpu().double().numpy()
     try:
@@ -55,6 +57,15 @@ def table(values: Any, name: str) -> Floats:
     if array.ndim != 2 or not array.size:
         raise PlaygroundError(f"{name} must be a table, a row a text and a column a feature; got shape {array.shape}.")
     return array
+
+
+def names_of(given: Sequence[str] | None, count: int) -> list[str]:
+    """A name for each feature."""
+    if given is None:
+        return [f"feature {number + 1}" for number in range(count)]
+    if len(given) != count:
+        raise PlaygroundError(f"names has {len(given)} names and there are {count} features.")
+    return list(given)
 
 
 def _first(array: Floats, test: Callable[[Floats], Any]) -> int:

@@ -116,7 +116,7 @@ def fit_per_context(rows: ContextRows, targets: Any, names: Sequence[str] | None
 def fit_averaged(rows: ContextRows, targets: Any, names: Sequence[str] | None = None) -> Averaged:
     """One set of exponents; every prompt keeps its share, and the mean of their moments is the target."""
     wanted = arrays.vector(targets, "targets", rows.features.shape[1])
-    names = list(names) if names is not None else [f"feature {j + 1}" for j in range(wanted.size)]
+    names = arrays.names_of(names, wanted.size)
     kept, directions = filtered(rows.features, wanted, rows.log_weights > -np.inf, names)
     used = np.flatnonzero(kept)[np.argsort(rows.which[kept], kind="stable")]
     groups = rows.which[used]

@@ -12,6 +12,9 @@ import numpy as np
 
 from playground.control.arrays import Floats
 
+SURELY = 1e-9
+"""Of the largest height: what lies nearer to a plane counts as on it."""
+
 
 @dataclass(frozen=True)
 class Dual:
@@ -39,6 +42,11 @@ class Dual:
         for group, share in self.groups:
             scores[group] = share * np.exp(scores[group] - log_sum_exp(scores[group]))
         return scores
+
+    def excludes_all(self, exponents: Floats) -> bool:
+        """Whether in this direction every row lies below the targets: the proof that no weighting has them as means."""
+        heights = self.rows @ exponents
+        return bool(heights.max() < -SURELY * np.abs(heights).max())
 
     def gradient(self, probabilities: Floats) -> Floats:
         """float64[R]: how far the moments are from their targets."""

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from playground.control import refusals
 from playground.control.arrays import Floats
 
-EDGE = 1e-12
-"""Of the range: nearer than this to the extreme counts as at it."""
+EDGE, ROUNDING = 1e-12, 1e-14
+"""Of the range, and of the values themselves: nearer than this to the extreme counts as at it."""
 
 
 def filtered(
@@ -29,7 +29,7 @@ def filtered(
         for j, target in enumerate(targets):
             values = features[support, j]
             low, high = float(values.min()), float(values.max())
-            slack = EDGE * max(high - low, abs(target))
+            slack = _slack(low, high)
             if target < low - slack or target > high + slack:
                 yes_no = bool(np.isin(values, (0.0, 1.0)).all())
                 raise refusals.out_of_range(names[j], float(target), low, high, before, yes_no)
@@ -40,3 +40,9 @@ def filtered(
             support = support & (np.abs(features[:, j] - target) <= slack)
         if int(support.sum()) == before:
             return support, np.array(directions).reshape(len(directions), len(targets))
+
+
+def _slack(low: float, high: float) -> float:
+    """What rounding may do to a mean of such values; never so much that a target between two values is at both."""
+    size = max(abs(low), abs(high))
+    return EDGE * size if low == high else max(EDGE * (high - low), min(ROUNDING * size, (high - low) / 8))

@@ -30,6 +30,8 @@ FAR_SCORE = 30.0
 """Nats: exponents that weigh rows by more than e^30 may stand for infinite ones."""
 LOW_ESS, HIGH_K = 100.0, 0.7
 LARGEST = 1e100
+ON_FACE = 1e-9
+"""Of the largest height above a face: nearer than this counts as on it."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,18 @@ class Fit:
     finite_exponents: Floats = field(repr=False)
     """float64[F]: the tilt among the rows that no filter excludes; 0 for a feature that is a filter by itself."""
     directions: Floats = field(repr=False)
-    """float64[K,F]: a row is excluded where d·(φ - target) < 0."""
+    """float64[K,F]: only rows with d·(φ - target) = 0 are left."""
+    heights: Floats = field(repr=False)
+    """float64[K]: the largest |d·(φ - target)| of the rows; what counts as 0 is measured by it."""
     targets: Floats = field(repr=False)
 
     def log_factor(self, features: Any) -> Floats:
-        """float64[N]: log P/a of any rows, λ·φ, and -inf for those that a filter excludes."""
-        table = arrays.table(features, "features")
-        heights = (table - self.targets) @ self.directions.T
-        excluded = (heights < -1e-9 * np.maximum(1.0, np.abs(self.targets).max(initial=0.0))).any(axis=1)
-        return np.where(excluded, -np.inf, table @ self.finite_exponents)
+        """float64[N]: log P/a of any rows, λ·φ, and -inf for those that a filter excludes. A row beyond everything that
+        was fitted on is excluded too: it would be weighed infinitely, and the target's mean would not be met."""
+        centred = arrays.table(features, "features") - self.targets
+        excluded = (np.abs(centred @ self.directions.T) > ON_FACE * self.heights).any(axis=1)
+        factor = centred @ self.finite_exponents + float(self.targets @ self.finite_exponents)
+        return np.where(excluded, -np.inf, factor)
 
 
 def fit(
@@ -99,7 +104,7 @@ def fit(
         raise PlaygroundError(f"A feature has no finite value at row {row}; leave the row out with log_weights -inf.")
     if max(float(np.abs(table[support]).max()), float(np.abs(wanted).max())) > LARGEST:
         raise PlaygroundError(f"A feature or target lies beyond ±{LARGEST:g}, too large to be squared: rescale it.")
-    names = list(names) if names is not None else [f"feature {j + 1}" for j in range(table.shape[1])]
+    names = arrays.names_of(names, table.shape[1])
     kept, directions = filtered(table, wanted, support, names)
     solved = _solve(table, weights, wanted, kept, names)
     return _described(table, weights, wanted, support, _with(solved, directions), enumerated)
@@ -132,10 +137,12 @@ def _solve(table: Floats, weights: Floats, wanted: Floats, kept: NDArray[np.bool
     far = float(np.abs(dual.rows @ minimum.exponents).max(initial=0.0)) > FAR_SCORE
     if minimum.settled and not far:  # moderate exponents with these moments: the proof that the targets are inside
         return _Solved(scaling.exponents(minimum.exponents), kept, none, scaling, minimum)
+    if dual.excludes_all(minimum.exponents):  # the search ran to infinity and met the proof on its way
+        raise refusals.not_together(names, wanted, scaling.exponents(minimum.exponents), table[kept])
     on = face(dual.rows)
-    directions = scaling.directions(on.directions)
     if not on.inside:
-        raise refusals.not_together(names, wanted, directions[-1], table[kept])
+        raise refusals.not_together(names, wanted, scaling.exponents(on.separating(dual.rows)), table[kept])
+    directions = scaling.directions(on.directions)
     if on.support.all():  # inside after all, only far from where the search began
         minimum = minimum if minimum.settled else gradually(dual)
         return _Solved(scaling.exponents(minimum.exponents), kept, none, scaling, minimum)
@@ -155,36 +162,44 @@ def minimise(dual: Dual) -> Minimum:
 def _described(
     table: Floats, weights: Floats, wanted: Floats, support: NDArray[np.bool_], solved: _Solved, enumerated: bool
 ) -> Fit:
+    # Everything is measured from the targets: λ·φ of a feature far from 0 would leave no digits for its differences.
+    known = np.where(support[:, None], table - wanted, 0.0)
     scores = np.full(len(table), -np.inf)
-    scores[solved.kept] = weights[solved.kept] + table[solved.kept] @ solved.exponents
+    scores[solved.kept] = weights[solved.kept] + known[solved.kept] @ solved.exponents
     total, base_total = log_sum_exp(scores), log_sum_exp(weights)
     probabilities, base = np.exp(scores - total), np.exp(weights - base_total)
-    known = np.where(support[:, None], table, 0.0)
-    moments, base_moments = probabilities @ known, base @ known
-    log_z = total - base_total
-    is_filter = (np.abs(solved.directions) > 1e-9).any(axis=0)
-    sign = np.sign(solved.directions.sum(axis=0))
+    gaps, base_gaps = probabilities @ known, base @ known
+    heights = np.abs(known @ solved.directions.T).max(axis=0, initial=0.0)
+    is_filter, sign = _filters(solved.directions, known)
     ess, k = float(1 / (probabilities**2).sum()), pareto_k(probabilities[support])
     errors = np.zeros_like(wanted) if enumerated else solved.scaling.errors(table, wanted, probabilities)
     return Fit(
         exponents=np.where(is_filter, np.copysign(np.inf, sign), solved.exponents),
         status=_status(solved, ess, k, int(support.sum()), enumerated),
-        residual=float(np.abs(moments - wanted).max(initial=0.0)),
+        residual=float(np.abs(gaps).max(initial=0.0)),
         ess=ess,
         standard_errors=np.where(is_filter, np.nan, errors),
         largest_share=float(probabilities.max()),
         pareto_k=k,
-        moments=moments,
-        base_moments=base_moments,
-        base_errors=np.sqrt(base**2 @ (known - base_moments) ** 2),
-        log_z=log_z,
-        kl=float(moments @ solved.exponents) - log_z,
+        moments=wanted + gaps,
+        base_moments=wanted + base_gaps,
+        base_errors=np.sqrt(base**2 @ (known - base_gaps) ** 2),
+        log_z=total - base_total + float(wanted @ solved.exponents),
+        kl=float(gaps @ solved.exponents) - (total - base_total),
         num_iterations=solved.minimum.num_iterations,
         probabilities=probabilities,
         finite_exponents=solved.exponents,
         directions=solved.directions,
+        heights=heights,
         targets=wanted,
     )
+
+
+def _filters(directions: Floats, centred: Floats) -> tuple[NDArray[np.bool_], Floats]:
+    """bool[F] and float64[F]: the features that the directions speak of, whatever their units, and which way."""
+    parts = directions * np.abs(centred).max(axis=0, initial=0.0)
+    is_filter = (np.abs(parts) > ON_FACE * np.abs(parts).max(axis=1, keepdims=True, initial=0.0)).any(axis=0)
+    return is_filter, np.sign(parts.sum(axis=0))
 
 
 def _status(solved: _Solved, ess: float, k: float, num_rows: int, enumerated: bool) -> str:

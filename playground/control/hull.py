@@ -29,6 +29,20 @@ class Face:
     def inside(self) -> bool:
         return bool(self.support.any())
 
+    def separating(self, rows: Floats) -> Floats:
+        """float64[R]: one direction in which every row lies below the point, where the point is outside.
+
+        Each of ``directions`` shows it for the rows that the earlier ones left; so much of it is added to them as keeps
+        all others below."""
+        heights = rows @ self.directions.T
+        joined, height = self.directions[-1], heights[:, -1]
+        for earlier in range(len(self.directions) - 2, -1, -1):
+            own = heights[:, earlier]
+            lost = own < -TOLERANCE * float(np.abs(own).max())
+            share = float(np.min(-own[lost] / np.maximum(2 * np.abs(height[lost]), 1e-300), initial=1.0))
+            joined, height = self.directions[earlier] + share * joined, own + share * height
+        return joined
+
 
 def face(rows: Floats) -> Face:
     """The smallest face of the hull of float64[N,R] rows that holds the origin; at most R rounds."""

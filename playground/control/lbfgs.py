@@ -40,6 +40,8 @@ def lbfgs(dual: Dual) -> Minimum:
         if moved @ bent > 1e-14 * (np.linalg.norm(moved) * np.linalg.norm(bent)):
             memory = [*memory[-(MEMORY - 1) :], (moved, bent)]
         exponents, gradient = there, new_gradient
+        if dual.excludes_all(exponents):
+            break
     return Minimum(exponents, False, iteration)
 
 

@@ -57,6 +57,8 @@ def newton(dual: Dual, start: Floats | None = None) -> Minimum:
         if found is None:
             break
         exponents, value = found
+        if dual.excludes_all(exponents):
+            break
     return Minimum(exponents, False, iteration)
 
 

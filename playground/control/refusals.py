@@ -24,8 +24,9 @@ def out_of_range(name: str, target: float, low: float, high: float, num_rows: in
     """The target is beyond everything seen. ``yes_no``: the feature is 0 or 1 in every row."""
     if yes_no and not 0 <= target <= 1:
         return PlaygroundError(
-            f"{name}: a share of {target:g} is impossible. The feature is 0 or 1, so its mean lies between 0 and 1; "
-            "no sample is large enough."
+            f"{name}: a mean of {_apart(target, 1.0)} is impossible for something that a text has or has not, whose "
+            f"mean lies between 0 and 1: no sample is large enough. (If it can be another number, none was seen in "
+            f"{num_rows:,} rows.)"
         )
     if yes_no:
         seen, wanted = ("never", f"a share of {target:g}") if high == 0 else ("always", f"a share of only {target:g}")
@@ -37,7 +38,8 @@ def out_of_range(name: str, target: float, low: float, high: float, num_rows: in
             "pool, or draw it from a proposal where this happens (a prompt that asks for it)."
         )
     return PlaygroundError(
-        f"{name}: a mean of {target:g} is outside what was seen, {low:g} to {high:g} in {num_rows:,} rows. Only to see "
+        f"{name}: a mean of {_apart(target, low if target < low else high)} is outside what was seen, {low:g} to "
+        f"{high:g} in {num_rows:,} rows. Only to see "
         f"anything beyond that with an even chance takes {2 * num_rows:,} rows in all; choose a target inside, or a "
         "proposal that reaches further."
     )
@@ -51,11 +53,11 @@ def not_together(names: Sequence[str], targets: Floats, direction: Floats, featu
     terms = " ".join(f"{part[j]:+.3g}·({names[int(j)]})" for j in shown)
     if len(used) > len(shown):
         terms += f" and {len(used) - len(shown)} smaller terms"
-    heights = features[:, used] @ part[used]
     num_rows = len(features)
+    most, asked = float((features[:, used] @ part[used]).max()), float(targets[used] @ part[used])
     return PlaygroundError(
-        f"These targets contradict each other: {terms} is at most {heights.max():.4g} in each of {num_rows:,} rows, "
-        f"and the targets ask for a mean of {float(targets[used] @ part[used]):.4g}. Move one of them, or draw more: "
+        f"These targets contradict each other: {terms} is at most {_apart(most, asked)} in each of "
+        f"{num_rows:,} rows, and the targets ask for a mean of {_apart(asked, most)}. Move one of them, or draw more: "
         f"only an even chance to see a row beyond that takes {2 * num_rows:,} rows in all."
     )
 
@@ -67,3 +69,9 @@ def no_rows(num_rows: int) -> PlaygroundError:
         f"confidence what they allow is rarer than {RULE_OF_THREE / max(num_rows, 1):.2g}; draw at least "
         f"{round(num_rows * WANTED_HITS / RULE_OF_THREE):,} rows, or from a proposal that reaches it."
     )
+
+
+def _apart(value: float, other: float) -> str:
+    """With as many digits as it takes to tell it from the other."""
+    digits = next((digits for digits in range(4, 17) if f"{value:.{digits}g}" != f"{other:.{digits}g}"), 17)
+    return f"{value:.{digits}g}"

@@ -12,8 +12,10 @@ import numpy as np
 
 from playground.control.arrays import Floats
 
-DEPENDENT = 1e-11
-"""Of the largest eigenvalue of the features' correlation: below, a direction counts as constant."""
+DEPENDENT, ROUNDING = 1e-12, 16 * np.finfo(np.float64).eps
+"""Of the largest spread, and of the values themselves: a direction that varies less counts as constant."""
+OUTSIDE = 1e-9
+"""Standard deviations: a target that is farther from where a constant direction stands cannot be met."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +32,24 @@ class Scaling:
     @classmethod
     def of(cls, features: Floats, targets: Floats) -> Scaling:
         """From the rows with weight, all counted alike: a rare row's feature must not look constant."""
-        spread = features.std(axis=0)
         varies = np.ptp(features, axis=0) > 0
-        scale = np.where(varies, np.maximum(spread, 1e-300), 1.0)
-        standard = (features - features.mean(axis=0)) / scale
+        mean = features.mean(axis=0)
+        scale = np.where(varies, np.maximum(features.std(axis=0), 1e-300), 1.0)
+        standard = (features - mean) / scale
         if len(targets) == 1:
-            values, vectors = np.array([1.0 if varies[0] else 0.0]), np.eye(1)
-        else:
-            values, vectors = np.linalg.eigh(standard.T @ standard / len(features))
-        good = values > DEPENDENT * max(float(values.max(initial=0.0)), 1.0)
-        gap = (targets - features.mean(axis=0)) / scale
-        missing = vectors[:, ~good] @ (vectors[:, ~good].T @ gap)
-        far = float(np.abs(missing).max(initial=0.0)) > 1e-6
+            spreads, vectors = np.array([1.0 if varies[0] else 0.0]), np.eye(1)
+        else:  # not by the correlations, in whose squares all differences below 1e-8 are lost
+            _, sizes, turned = np.linalg.svd(np.linalg.qr(standard, mode="r"))
+            spreads, vectors = np.zeros(len(targets)), turned.T
+            spreads[: len(sizes)] = sizes / np.sqrt(len(features))
+        digits = ROUNDING * float((np.abs(features).max(axis=0) / scale)[varies].max(initial=0.0))
+        digits = min(digits, 1e-4)  # whole numbers far from 0 have lost nothing
+        good = spreads > max(DEPENDENT * float(spreads.max(initial=0.0)), digits)
+        missing = vectors[:, ~good] @ (vectors[:, ~good].T @ ((targets - mean) / scale))
+        far = float(np.abs(missing).max(initial=0.0)) > max(OUTSIDE, digits)
         return cls(
             targets,
-            vectors[:, good] / scale[:, None],
+            vectors[:, good] / scale[:, None] / spreads[good],
             int((~good).sum() - (~varies).sum()),
             missing / scale if far else None,
         )

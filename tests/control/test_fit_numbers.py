@@ -1,0 +1,120 @@
+"""The fit's arithmetic: features of any size and place, filters in any unit, refusals whose words are true."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import playground as pg
+
+POOL = np.zeros(768)
+POOL[:40] = 1
+NONE = np.zeros(768)
+EXPONENT = -float(np.log(40 / 728))
+SCALED = [(0, 1e-12), (0, 1e12), (1e3, 1), (1e6, 1), (1e9, 1), (1e12, 1), (1e15, 1), (-1e9, 1e3), (1e6, 1e-3)]
+
+
+@pytest.mark.parametrize(("offset", "scale"), SCALED)
+def test_a_feature_may_stand_anywhere(offset, scale):
+    """λ·φ of a year or a time of day has no digits left for its differences: the moments went astray, `converged`."""
+    column = POOL * scale + offset
+    low, high = column.min(), column.max()
+    fit = pg.control.fit(column, NONE, [low + (high - low) / 2])
+    assert fit.status == "converged" and fit.probabilities.sum() == pytest.approx(1, abs=1e-12)
+    assert fit.exponents * (high - low) == pytest.approx([EXPONENT], abs=1e-6)
+    assert fit.residual < 1e-9 * (high - low)
+    assert fit.kl == pytest.approx(pg.control.fit(POOL, NONE, [0.5]).kl, abs=1e-6)
+    assert fit.base_moments == pytest.approx([column.mean()], rel=1e-14)
+
+
+@pytest.mark.parametrize(("offset", "scale"), SCALED)
+def test_a_filter_excludes_whatever_its_unit(offset, scale):
+    column = POOL * scale + offset
+    fit = pg.control.fit(np.stack([column, np.arange(768) * 1e9], 1), NONE, [column.max(), 20e9])
+    assert fit.exponents[0] == np.inf and np.isfinite(fit.exponents[1])
+    factor = fit.log_factor(np.stack([column, np.arange(768) * 1e9], 1))
+    assert np.flatnonzero(factor > -np.inf).tolist() == list(range(40))
+
+
+def test_a_filter_excludes_what_lies_beyond_it():
+    """A mean at the largest value seen leaves the rows with that value; a later row beyond it has no weight either."""
+    fit = pg.control.fit(np.arange(21.0), np.zeros(21), [20.0])
+    assert fit.log_factor([19.0, 20.0, 25.0]).tolist() == [-np.inf, 0.0, -np.inf]
+
+
+def test_nearly_equal_features_are_told_apart():
+    """They differ by a millionth: that is a direction of its own, not a contradiction."""
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=(2, 2000))
+    for difference in (1e-5, 1e-6, 1e-8):
+        table = np.stack([one, one + difference * other], 1)
+        wanted = np.array([-2.0, 2.0]) / difference
+        weights = np.exp(table @ wanted)
+        fit = pg.control.fit(table, np.zeros(2000), weights @ table / weights.sum())
+        assert fit.status == "converged" and fit.exponents == pytest.approx(wanted, rel=1e-5)
+        assert fit.log_factor(table) == pytest.approx(table @ wanted, abs=1e-4)
+
+
+@pytest.mark.parametrize("beyond", [1e-8, 1e-6, 0.1])
+def test_equal_features_with_unequal_targets_contradict_each_other(beyond):
+    with pytest.raises(pg.PlaygroundError, match="contradict"):
+        pg.control.fit(np.stack([POOL, POOL], 1), NONE, [0.5, 0.5 + beyond])
+
+
+@pytest.mark.parametrize("beyond", [1e-8, 1e-6, 1e-3, 0.2])
+def test_the_contradiction_that_is_named_is_one(beyond):
+    """A hair outside a slanted face: x + y is at most 1. It was another combination, which the targets do meet."""
+    with pytest.raises(pg.PlaygroundError) as refusal:
+        pg.control.fit([[0, 0], [1, 0], [0, 1]], np.zeros(3), [0.3, 0.7 + beyond])
+    most, asked = named(str(refusal.value))
+    assert most < asked == pytest.approx(most + beyond, rel=0.6)
+
+
+def test_contradictions_of_many_features_are_found_and_true():
+    rng = np.random.default_rng(1)
+    for num_features in (2, 3, 4):
+        table = rng.normal(size=(40, num_features))
+        for height in (1.0001, 1.5, 30.0):
+            direction = rng.normal(size=num_features)
+            top = table[np.argmax(table @ direction)]
+            with pytest.raises(pg.PlaygroundError, match=r"contradict|outside what was seen") as refusal:
+                pg.control.fit(table, np.zeros(40), table.mean(0) + (top - table.mean(0)) * height)
+            if "contradict" in str(refusal.value):
+                most, asked = named(str(refusal.value))
+                assert most < asked
+                terms = re.findall(r"([+-]\S+)·\(feature (\d)\)", str(refusal.value))
+                part = np.zeros(num_features)
+                for number, feature in terms:
+                    part[int(feature) - 1] = float(number)
+                assert (table @ part).max() == pytest.approx(most, abs=0.02 * np.abs(table).max())
+
+
+def test_hundreds_of_features_that_contradict_each_other_are_refused_at_once(monkeypatch):
+    """By the direction in which the search ran away, which proves it; the exact search for a face took a minute."""
+    monkeypatch.setattr(sys.modules["playground.control.fit"], "face", None)
+    table = np.random.default_rng(2).normal(size=(600, 230))
+    for num_features in (20, 230):
+        with pytest.raises(pg.PlaygroundError, match="contradict"):
+            pg.control.fit(table[:, :num_features], np.zeros(600), np.full(num_features, 1.5))
+
+
+def named(words: str) -> tuple[float, float]:
+    """What the combination is at most, and what is asked of it."""
+    found = re.search(r"is at most (\S+) in each .* mean of (\S+)\. ", words)
+    assert found is not None, words
+    return float(found[1]), float(found[2])
+
+
+@pytest.mark.parametrize("values", [POOL + 1j, torch.tensor(POOL + 1j), [1j]])
+def test_complex_numbers_are_refused(values):
+    with pytest.raises(pg.PlaygroundError, match="numbers"):
+        pg.control.fit(values, np.zeros(len(values)), [0.5])
+
+
+def test_a_name_for_each_feature_or_none():
+    with pytest.raises(pg.PlaygroundError, match="names has 0 names and there are 1 features"):
+        pg.control.fit(POOL, NONE, [1.5], names=[])
