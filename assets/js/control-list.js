@@ -1,6 +1,7 @@
 // The texts of the pool, accepted or rejected at this β: each one's chance beside its own fixed dart.
 // Knows nothing about ratios or weights. Texts go in as text alone.
 
+import { drawMarked } from "./control-marks.js";
 import { fit, setAttr, setClass, setStyle, setText } from "./dom.js";
 import { count, percent } from "./format.js";
 import { el } from "./panels.js";
@@ -16,7 +17,7 @@ export function createList({ state, changed }) {
   });
   const title = el("h3", {}, "Texts ");
   const note = el("p", { class: "pg-quiet" });
-  const list = el("ol", { class: "pg-control-texts", role: "list" });
+  const list = el("ol", { class: "pg-control-texts", role: "list", tabindex: 0, "aria-label": "Texts of the pool" });
   const rows = [];
   const root = el("div", { class: "pg-control-list" }, el("div", { class: "pg-control-form" }, title, el("label", {}, "show ", select)), note, list);
 
@@ -28,7 +29,9 @@ export function createList({ state, changed }) {
       : `Each text's bar is its chance min(1, P/(βq)); the mark is its own dart, which stays. ${count(view.num_accepted)} are accepted; the first ${view.rows.length} are shown.`);
     const most = view.enumerated ? Math.max(...view.rows.flatMap((row) => row.p)) : 1;
     fit(list, rows, view.rows.length, makeRow);
-    view.rows.forEach((row, index) => paintRow(rows[index], row, most));
+    const names = view.gauges.map((gauge) => gauge.label);
+    list.dataset.features = String(names.length);
+    view.rows.forEach((row, index) => paintRow(rows[index], row, most, names));
   }
 
   return { root, paint };
@@ -42,7 +45,7 @@ function makeRow() {
   return node;
 }
 
-function paintRow(node, row, most) {
+function paintRow(node, row, most, names) {
   const [verdict, chance, bars, text] = node.children;
   setClass(node, "pg-accepted", row.accepted);
   setText(verdict, row.accepted ? "accepted" : "rejected");
@@ -54,5 +57,6 @@ function paintRow(node, row, most) {
     setStyle(bars.children[index], "width", `${(100 * p / most).toFixed(2)}%`);
     setAttr(bars.children[index], "title", `${["model", "target", "accepted"][index]} ${percent(p)}`);
   });
-  setText(text, row.text.replaceAll("\n", "↵") || "(ended at once)");
+  if (row.text) drawMarked(text, row.text.replaceAll("\n", "↵"), row.marks, row.values, names);
+  else drawMarked(text, "(ended at once)", [], [], names);
 }

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.control.kinds import KINDS, Field, each
-from playground.control.texts import Scores, Text, Tools
+from playground.control.spans import Finder, found
+from playground.control.texts import Scores, Span, Text, Tools
 from playground.errors import PlaygroundError
 
 MAX_TEXT_CHARS, MAX_WORDS, MAX_DEPTH, MAX_PARTS, MAX_FEATURES = 300, 100, 4, 8, 24
@@ -31,6 +32,12 @@ class Feature:
     yes_no: bool
     unit: str
     score: Scores
+    finders: tuple[Finder, ...] = ()
+    """Of its parts, where they look for something in one place."""
+
+    def spans(self, text: str) -> list[Span]:
+        """Where in a text it found what it looks for, met or not: a part of what is wanted counts too."""
+        return sorted({span for find in self.finders for span in found(find, text)})
 
     def to_json(self) -> dict[str, Any]:
         """The JSON it came from, defaults filled in."""
@@ -89,7 +96,8 @@ def _feature(given: Any, tools: Tools, depth: int) -> Feature:
         raise PlaygroundError(f"{name} has no {str(extra)[:40]!r}; it has {has}.")
     values = {field.name: _value(name, field, given.get(field.name, field.default)) for field in kind.fields}
     key = json.dumps({"feature": name, **values}, ensure_ascii=False, sort_keys=True)
-    return Feature(key, _label(kind.title, values), kind.yes_no, kind.unit, kind.make(values, tools))
+    finders = (kind.find(values, tools),) if kind.find else ()
+    return Feature(key, _label(kind.title, values), kind.yes_no, kind.unit, kind.make(values, tools), finders)
 
 
 def _combination(name: str, given: Mapping[str, Any], tools: Tools, depth: int) -> Feature:
@@ -100,27 +108,29 @@ def _combination(name: str, given: Mapping[str, Any], tools: Tools, depth: int) 
         raise PlaygroundError(f'{name} needs {allowed} under "of".')
     inner = [_feature(part, tools, depth) for part in many]
     data: dict[str, Any] = {"feature": name, "of": [json.loads(part.key) for part in inner]}
-    first = inner[0]
+    first, finders = inner[0], tuple(find for part in inner for find in part.finders)
     if name == "product":
         return _made(
             data,
             " and ".join(part.label for part in inner),
             all(part.yes_no for part in inner),
             lambda texts: [math.prod(values) for values in zip(*(part.score(texts) for part in inner), strict=True)],
+            finders,
         )
     if name == "not":
         if not first.yes_no:
             raise PlaygroundError(f"Only a yes/no feature can be negated; {first.label} is a number: use at_least.")
-        return _made(data, f"not ({first.label})", True, lambda texts: [1.0 - value for value in first.score(texts)])
+        return _made(
+            data, f"not ({first.label})", True, lambda texts: [1.0 - value for value in first.score(texts)], finders
+        )
     least = _value(name, Field("value", "number", "", None, -1e9, 1e9), given.get("value"))
     data["value"] = least
-    return _made(
-        data, f"{first.label} ≥ {least:g}", True, lambda texts: [float(value >= least) for value in first.score(texts)]
-    )
+    label = f"{first.label} ≥ {least:g}"
+    return _made(data, label, True, lambda texts: [float(value >= least) for value in first.score(texts)], finders)
 
 
-def _made(data: dict[str, Any], label: str, yes_no: bool, score: Scores) -> Feature:
-    return Feature(json.dumps(data, ensure_ascii=False, sort_keys=True), label, yes_no, "", score)
+def _made(data: dict[str, Any], label: str, yes_no: bool, score: Scores, finders: tuple[Finder, ...]) -> Feature:
+    return Feature(json.dumps(data, ensure_ascii=False, sort_keys=True), label, yes_no, "", score, finders)
 
 
 def _value(name: str, field: Field, value: Any) -> Any:

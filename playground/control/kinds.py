@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from playground.control import spans
 from playground.control.texts import (
     Scores,
     Text,
@@ -60,6 +61,8 @@ class Kind:
     """Its values are 0 and 1: a target of 1 is a filter."""
     make: Callable[[Mapping[str, Any], Tools], Scores]
     unit: str = ""
+    find: Callable[[Mapping[str, Any], Tools], spans.Finder] | None = None
+    """Where it finds what it looks for; None: it reads the whole text."""
 
 
 def each(score: Callable[[Text], float]) -> Scores:
@@ -204,20 +207,24 @@ KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("contains", "contains", "1 where the word or phrase occurs.", (TEXT, WHOLE_WORDS, MATCH_CASE), True,
-             _contains),
+             _contains, find=spans.literal),
         Kind("contains_any", "contains any of", "1 where one of the words or phrases occurs.",
-             (Field("words", "words", "words or phrases"), WHOLE_WORDS, MATCH_CASE), True, _contains),
+             (Field("words", "words", "words or phrases"), WHOLE_WORDS, MATCH_CASE), True, _contains,
+             find=spans.literal),
         Kind("regex", "matches pattern", "1 where the pattern (RE2) is found anywhere.",
-             (Field("pattern", "text", "RE2 syntax: no look-around, no back-references"),), True, _regex),
+             (Field("pattern", "text", "RE2 syntax: no look-around, no back-references"),), True, _regex,
+             find=spans.pattern),
         Kind("starts_with", "starts with", "1 where the text begins so, spaces and case aside.", (TEXT,), True,
-             _starts_with),
-        Kind("ends_with", "ends with", "1 where the text ends so, spaces and case aside.", (TEXT,), True, _ends_with),
+             _starts_with, find=spans.start),
+        Kind("ends_with", "ends with", "1 where the text ends so, spaces and case aside.", (TEXT,), True, _ends_with,
+             find=spans.end),
         Kind("num_tokens", "length in tokens", "Tokens written, the end token counted once.", (), False,
              lambda given, tools: each(lambda text: text.num_tokens), "tokens"),
         Kind("num_characters", "length in characters", "Characters written.", (), False,
              lambda given, tools: each(lambda text: len(text.text)), "characters"),
         Kind("first_of", "first of two sets", "1 where a word of the first set comes before any of the second.",
-             (Field("first", "words", "e.g. she, her"), Field("second", "words", "e.g. he, his")), True, _first_of),
+             (Field("first", "words", "e.g. she, her"), Field("second", "words", "e.g. he, his")), True, _first_of,
+             find=spans.first_word),
         Kind("valid_json", "valid JSON", "1 where the whole text is JSON.", (), True, _valid_json),
         Kind("valid_python", "valid Python", "1 where the text parses as Python; it is never run.", (), True,
              _valid_python),

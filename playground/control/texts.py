@@ -24,6 +24,8 @@ class Text:
 
 
 Matcher = Callable[[str], bool]
+Span = tuple[int, int]
+"""Start and end in a text, in code points."""
 Scores = Callable[[Sequence[Text]], Sequence[float]]
 
 
@@ -40,11 +42,17 @@ class Tools:
     """-log2 p of texts under a model."""
     classifier: Callable[[str, str], Scores] | None = None
     """(hub id or folder, label) -> probability of the label for texts."""
+    find_pattern: Callable[[str, str], Sequence[Span]] | None = None
+    """(pattern, text) -> where it matches, by the same library."""
+
+
+WORD = r"\w+(?:['’]\w+)*"
+"""Apostrophes inside a word belong to it."""
 
 
 def words_of(text: str) -> list[str]:
     """Lower-case words, apostrophes inside them kept."""
-    return re.findall(r"\w+(?:['’]\w+)*", text.lower())
+    return re.findall(WORD, text.lower())
 
 
 def literal_matcher(phrases: Sequence[str], whole_words: bool, match_case: bool) -> re.Pattern[str]:

@@ -17,12 +17,12 @@ from playground.control.bootstrap import Interval, curve_intervals
 from playground.control.curve import Curve
 from playground.control.dual import log_sum_exp
 from playground.control.fit import Fit, fit
-from playground.control.sampling import resampled
 from playground.errors import PlaygroundError
 from playground.studies.analysis import Analysis
+from playground.studies.control_texts import text_rows
 
 MEASURES = ("tvd", "kl", "js")
-NUM_LISTED, NUM_RESAMPLES = 80, 60
+NUM_RESAMPLES = 60
 EXPONENT_LIMIT = 12.0
 
 
@@ -64,17 +64,6 @@ class CurveView(TypedDict):
     """Share of the model that this proposal can never write: no β brings TVD below about that; 0 where it can all."""
     largest: int
     """Which point is the largest ratio seen: to its right TVD 0 only says that none larger was seen."""
-
-
-class TextRow(TypedDict):
-    text: str
-    keep: float
-    """min(1, P/(βq))."""
-    u: float
-    accepted: bool
-    values: list[float]
-    p: list[float]
-    """For an enumerated pool: its probability under model, target and what is accepted; else empty."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +117,7 @@ def control_view(analysis: Analysis, ask: Ask, others: Sequence[tuple[str, Analy
         "beta": _point(curve, point, log_beta, ask),
         "lines": lines,
         "num_accepted": int(taken.sum()),
-        "rows": _rows(analysis, target, log_ratio, log_beta, taken, ask.only),
+        "rows": text_rows(analysis, target, log_ratio, log_beta, taken, ask.only),
     }
 
 
@@ -252,29 +241,6 @@ def _line(label: str, analysis: Analysis, curve: Curve, ask: Ask) -> CurveView:
         floor=0.0 if analysis.enumerated else 1 - analysis.reachable[0],
         largest=int(np.argmin(np.abs(curve.log_betas - curve.ratios.log_largest))),
     )
-
-
-def _rows(analysis: Analysis, target: Fit, log_ratio: Floats, log_beta: float, taken: Any, only: str) -> list[TextRow]:
-    keep = np.exp(np.minimum(0.0, log_ratio - log_beta)) if log_beta > -np.inf else (log_ratio > -np.inf) * 1.0
-    if only == "resampled":  # rows again and again, in proportion to their weight under the target
-        wanted = resampled(target.probabilities, NUM_LISTED, seed=0)
-    else:
-        wanted = np.flatnonzero(taken if only == "accepted" else ~taken if only == "rejected" else taken | ~taken)
-    chances: list[list[float]] = [[] for _ in keep]
-    if analysis.enumerated:
-        base = np.exp(analysis.pool.log_base)
-        chances = np.stack([base, target.probabilities, base * keep / (base @ keep)], axis=1).tolist()
-    return [
-        TextRow(
-            text=analysis.pool.texts[row].text,
-            keep=float(keep[row]),
-            u=float(analysis.pool.uniforms[row]),
-            accepted=bool(taken[row]),
-            values=analysis.values[row].tolist(),
-            p=chances[row],
-        )
-        for row in wanted[:NUM_LISTED]
-    ]
 
 
 def _number(value: float) -> float | None:

@@ -5,11 +5,14 @@ Knows nothing about features or pools. Packages are imported and models loaded w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
+from typing import Any
 
-from playground.control.texts import Matcher, Scores, Tools
+from playground.control.spans import MAX_SPANS
+from playground.control.texts import Matcher, Scores, Span, Tools
 from playground.errors import PlaygroundError
 from playground.models.classifier import classifier
 
@@ -18,15 +21,14 @@ MAX_PATTERN_BYTES = 1 << 20
 
 
 @lru_cache(maxsize=64)
-def compile_pattern(pattern: str) -> Matcher:
-    """A search for an RE2 pattern; PlaygroundError where it is none."""
+def _compiled(pattern: str) -> Any:
     import re2
 
     options = re2.Options()
     options.max_mem = MAX_PATTERN_BYTES
     options.log_errors = False
     try:
-        compiled = re2.compile(pattern, options)
+        return re2.compile(pattern, options)
     except (re2.error, UnicodeError) as error:
         words = error.args[0] if error.args else ""
         text = words.decode(errors="replace") if isinstance(words, bytes) else str(words)
@@ -34,7 +36,24 @@ def compile_pattern(pattern: str) -> Matcher:
             f"The pattern {pattern[:60]!r} cannot be read: {text[:120]}. It is RE2, so there is no look-around and "
             "there are no back-references."
         ) from error
-    return lambda text: compiled.search(text.encode("utf-8", "replace").decode()) is not None
+
+
+def compile_pattern(pattern: str) -> Matcher:
+    """A search for an RE2 pattern; PlaygroundError where it is none."""
+    compiled = _compiled(pattern)
+    return lambda text: compiled.search(_encodable(text)) is not None
+
+
+@lru_cache(maxsize=4096)
+def find_pattern(pattern: str, text: str) -> Sequence[Span]:
+    """Where it matches, the first few; remembered, because a drag asks about the same texts again and again."""
+    matches = _compiled(pattern).finditer(_encodable(text))
+    return tuple(match.span() for match in islice(matches, 2 * MAX_SPANS))
+
+
+def _encodable(text: str) -> str:
+    """As long as before, a half of a character (an unpaired surrogate) replaced: RE2 reads UTF-8."""
+    return text.encode("utf-8", "replace").decode()
 
 
 @lru_cache(maxsize=1)
@@ -47,7 +66,7 @@ def valences() -> Mapping[str, float]:
 
 def text_tools() -> Tools:
     """The tools that need no model: what strangers on a page may use, with the classifiers that its host has named."""
-    return Tools(compile_pattern=compile_pattern, valences=valences())
+    return Tools(compile_pattern=compile_pattern, find_pattern=find_pattern, valences=valences())
 
 
 def script_tools() -> Tools:

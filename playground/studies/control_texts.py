@@ -1,0 +1,70 @@
+"""The list of texts that the page shows: each one's chance beside its dart, and what the features found in it.
+
+Knows nothing about fits or drawing: plain data, made anew at every drag.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from playground.control.arrays import Floats
+from playground.control.fit import Fit
+from playground.control.sampling import resampled
+from playground.studies.analysis import Analysis
+
+NUM_LISTED = 80
+
+
+class TextRow(TypedDict):
+    text: str
+    keep: float
+    """min(1, P/(βq))."""
+    u: float
+    accepted: bool
+    values: list[float]
+    marks: list[list[int]]
+    """[start, end, number of the feature] in code points, none over another: what a feature found; where its value here
+    is 0, it found a part of what it wants, or what it does not want."""
+    p: list[float]
+    """For an enumerated pool: its probability under model, target and what is accepted; else empty."""
+
+
+def text_rows(
+    analysis: Analysis, target: Fit, log_ratio: Floats, log_beta: float, taken: NDArray[np.bool_], only: str
+) -> list[TextRow]:
+    """The first texts of the pool, or of those that ``only`` names; ``taken`` bool[N]: which are accepted."""
+    keep = np.exp(np.minimum(0.0, log_ratio - log_beta)) if log_beta > -np.inf else (log_ratio > -np.inf) * 1.0
+    if only == "resampled":  # rows again and again, in proportion to their weight under the target
+        wanted = resampled(target.probabilities, NUM_LISTED, seed=0)
+    else:
+        wanted = np.flatnonzero(taken if only == "accepted" else ~taken if only == "rejected" else taken | ~taken)
+    chances: list[list[float]] = [[] for _ in keep]
+    if analysis.enumerated:
+        base = np.exp(analysis.pool.log_base)
+        chances = np.stack([base, target.probabilities, base * keep / (base @ keep)], axis=1).tolist()
+    return [
+        TextRow(
+            text=analysis.pool.texts[row].text,
+            keep=float(keep[row]),
+            u=float(analysis.pool.uniforms[row]),
+            accepted=bool(taken[row]),
+            values=analysis.values[row].tolist(),
+            marks=_marks(analysis, analysis.pool.texts[row].text),
+            p=chances[row],
+        )
+        for row in wanted[:NUM_LISTED]
+    ]
+
+
+def _marks(analysis: Analysis, text: str) -> list[list[int]]:
+    """What every feature found, cut so that none lies over another: the earlier start, then the earlier feature."""
+    spans = sorted((start, j, end) for j, one in enumerate(analysis.features) for start, end in one.spans(text))
+    marks: list[list[int]] = []
+    for start, j, end in spans:
+        free = max(start, marks[-1][1]) if marks else start
+        if free < end:
+            marks.append([free, end, j])
+    return marks
