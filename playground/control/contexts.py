@@ -19,9 +19,13 @@ from playground.control.dual import Dual, log_sum_exp
 from playground.control.faces import filtered
 from playground.control.fit import Fit, fit, minimise
 from playground.control.hull import cone_residual
-from playground.control.newton import gradually
+from playground.control.newton import Minimum, gradually
 from playground.control.scaling import Scaling
+from playground.control.tilt import Tilt
 from playground.errors import PlaygroundError
+
+MAX_LABEL = 40
+"""Characters of a prompt that a sentence shows."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class ContextRows:
         which = np.array([numbers[label] for label in contexts])
         for number, label in enumerate(labels):
             if not (weights[which == number] > -np.inf).any():
-                raise PlaygroundError(f"Prompt {label!r}: {refusals.no_rows(int((which == number).sum()))}")
+                raise PlaygroundError(f"Prompt {quoted(label)}: {refusals.no_rows(int((which == number).sum()))}")
         return cls(table, weights, which, labels, given / given.sum(), enumerated)
 
     def joint_log_weights(self) -> Floats:
@@ -100,13 +104,18 @@ def fit_pooled(rows: ContextRows, targets: Any, names: Sequence[str] | None = No
 
 
 def fit_per_context(rows: ContextRows, targets: Any, names: Sequence[str] | None = None) -> dict[Any, Fit | str]:
-    """The targets met in every prompt by exponents of its own; where that is impossible, the reason as a text."""
+    """The targets met in every prompt by exponents of its own; where that is impossible, the reason as a text.
+    ``targets``: float64[F], or float64[C,F] where the prompts want different things."""
+    wanted = arrays.floats(targets, "targets")
+    wanted = np.broadcast_to(wanted, (len(rows.labels), wanted.size)) if wanted.ndim < 2 else wanted
+    if len(wanted) != len(rows.labels):
+        raise PlaygroundError(f"targets has {len(wanted)} rows and there are {len(rows.labels)} prompts.")
     fits: dict[Any, Fit | str] = {}
     for number, label in enumerate(rows.labels):
         own = rows.which == number
         try:
             fits[label] = fit(
-                rows.features[own], rows.log_weights[own], targets, names=names, enumerated=rows.enumerated
+                rows.features[own], rows.log_weights[own], wanted[number], names=names, enumerated=rows.enumerated
             )
         except PlaygroundError as refusal:
             fits[label] = str(refusal)
@@ -116,13 +125,36 @@ def fit_per_context(rows: ContextRows, targets: Any, names: Sequence[str] | None
 def fit_averaged(rows: ContextRows, targets: Any, names: Sequence[str] | None = None) -> Averaged:
     """One set of exponents; every prompt keeps its share, and the mean of their moments is the target."""
     wanted = arrays.vector(targets, "targets", rows.features.shape[1])
+    shared = solve_averaged(rows, wanted, names)
+    moments = rows.moments(shared.tilt.log_factor(rows.features))
+    return Averaged(
+        shared.tilt.limits,
+        "converged" if shared.minimum.settled else "not_converged",
+        float(np.abs(rows.shares @ moments - wanted).max()),
+        dict(zip(rows.labels, moments, strict=True)),
+    )
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The averaged dual, solved: one tilt for all prompts."""
+
+    tilt: Tilt
+    scaling: Scaling
+    minimum: Minimum
+
+
+def solve_averaged(rows: ContextRows, wanted: Floats, names: Sequence[str] | None) -> Shared:
+    """The tilt under which the mean of the prompts' own moments is ``wanted`` float64[F]."""
+    if not np.isfinite(wanted).all():
+        raise PlaygroundError("A target must be a finite number.")
     names = arrays.names_of(names, wanted.size)
     kept, directions = filtered(rows.features, wanted, rows.log_weights > -np.inf, names)
     used = np.flatnonzero(kept)[np.argsort(rows.which[kept], kind="stable")]
     groups = rows.which[used]
     for number, label in enumerate(rows.labels):
         if not (groups == number).any():
-            raise PlaygroundError(f"Prompt {label!r}: {refusals.no_rows(int((rows.which == number).sum()))}")
+            raise PlaygroundError(f"Prompt {quoted(label)}: {refusals.no_rows(int((rows.which == number).sum()))}")
     scaling = Scaling.of(rows.features[used], wanted)
     if scaling.outside is not None:
         raise refusals.not_together(names, wanted, scaling.outside, rows.features[used])
@@ -132,15 +164,14 @@ def fit_averaged(rows: ContextRows, targets: Any, names: Sequence[str] | None = 
     if not minimum.settled:
         _check_reachable(dual, groups, rows.shares)
         minimum = gradually(dual)
-    exponents = scaling.exponents(minimum.exponents)
-    moments = rows.moments(np.where(kept, rows.features @ exponents, -np.inf))
-    is_filter, sign = np.abs(directions).any(axis=0), directions.sum(axis=0)
-    return Averaged(
-        np.where(is_filter, np.copysign(np.inf, sign), exponents),
-        "converged" if minimum.settled else "not_converged",
-        float(np.abs(rows.shares @ moments - wanted).max()),
-        dict(zip(rows.labels, moments, strict=True)),
-    )
+    centred = rows.features[rows.log_weights > -np.inf] - wanted
+    return Shared(Tilt.of(scaling.exponents(minimum.exponents), directions, wanted, centred), scaling, minimum)
+
+
+def quoted(label: Any) -> str:
+    """A prompt in a sentence: its beginning."""
+    text = str(label)
+    return f"“{text if len(text) <= MAX_LABEL else text[:MAX_LABEL] + '…'}”"
 
 
 def _check_reachable(dual: Dual, groups: NDArray[np.int64], shares: Floats) -> None:

@@ -22,6 +22,7 @@ from playground.control.lbfgs import lbfgs
 from playground.control.newton import Minimum, gradually, newton
 from playground.control.pareto import pareto_k
 from playground.control.scaling import Scaling
+from playground.control.tilt import Tilt
 from playground.errors import PlaygroundError
 
 MANY_FEATURES = 200
@@ -30,8 +31,6 @@ FAR_SCORE = 30.0
 """Nats: exponents that weigh rows by more than e^30 may stand for infinite ones."""
 LOW_ESS, HIGH_K = 100.0, 0.7
 LARGEST = 1e100
-ON_FACE = 1e-9
-"""Of the largest height above a face: nearer than this counts as on it."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +72,19 @@ class Fit:
     """float64[K]: the largest |d·(φ - target)| of the rows; what counts as 0 is measured by it."""
     targets: Floats = field(repr=False)
 
-    def log_factor(self, features: Any) -> Floats:
-        """float64[N]: log P/a of any rows, λ·φ, and -inf for those that a filter excludes. A row beyond everything that
-        was fitted on is excluded too: it would be weighed infinitely, and the target's mean would not be met."""
-        centred = arrays.table(features, "features") - self.targets
-        excluded = (np.abs(centred @ self.directions.T) > ON_FACE * self.heights).any(axis=1)
-        factor = centred @ self.finite_exponents + float(self.targets @ self.finite_exponents)
-        return np.where(excluded, -np.inf, factor)
+    @property
+    def tilt(self) -> Tilt:
+        """What the exponents do to any row."""
+        return Tilt(self.finite_exponents, self.directions, self.heights, self.targets, self.exponents)
+
+    def log_tilt(self, features: Any, contexts: Sequence[Any] | None = None) -> Floats:
+        """float64[N]: λ·φ of any rows, and -inf for those that a filter excludes. ``contexts`` (each row's prompt) are
+        all the same to this fit, and are not to a ``ContextFit``."""
+        return self.tilt.log_factor(features)
+
+    def log_factor(self, features: Any, contexts: Sequence[Any] | None = None) -> Floats:
+        """float64[N]: log P/a of any rows."""
+        return self.log_tilt(features, contexts)
 
 
 def fit(
@@ -169,16 +174,15 @@ def _described(
     total, base_total = log_sum_exp(scores), log_sum_exp(weights)
     probabilities, base = np.exp(scores - total), np.exp(weights - base_total)
     gaps, base_gaps = probabilities @ known, base @ known
-    heights = np.abs(known @ solved.directions.T).max(axis=0, initial=0.0)
-    is_filter, sign = _filters(solved.directions, known)
+    tilt = Tilt.of(solved.exponents, solved.directions, wanted, known)
     ess, k = float(1 / (probabilities**2).sum()), pareto_k(probabilities[support])
     errors = np.zeros_like(wanted) if enumerated else solved.scaling.errors(table, wanted, probabilities)
     return Fit(
-        exponents=np.where(is_filter, np.copysign(np.inf, sign), solved.exponents),
+        exponents=tilt.limits,
         status=_status(solved, ess, k, int(support.sum()), enumerated),
         residual=float(np.abs(gaps).max(initial=0.0)),
         ess=ess,
-        standard_errors=np.where(is_filter, np.nan, errors),
+        standard_errors=np.where(np.isinf(tilt.limits), np.nan, errors),
         largest_share=float(probabilities.max()),
         pareto_k=k,
         moments=wanted + gaps,
@@ -190,16 +194,9 @@ def _described(
         probabilities=probabilities,
         finite_exponents=solved.exponents,
         directions=solved.directions,
-        heights=heights,
+        heights=tilt.heights,
         targets=wanted,
     )
-
-
-def _filters(directions: Floats, centred: Floats) -> tuple[NDArray[np.bool_], Floats]:
-    """bool[F] and float64[F]: the features that the directions speak of, whatever their units, and which way."""
-    parts = directions * np.abs(centred).max(axis=0, initial=0.0)
-    is_filter = (np.abs(parts) > ON_FACE * np.abs(parts).max(axis=1, keepdims=True, initial=0.0)).any(axis=0)
-    return is_filter, np.sign(parts.sum(axis=0))
 
 
 def _status(solved: _Solved, ess: float, k: float, num_rows: int, enumerated: bool) -> str:
@@ -207,9 +204,25 @@ def _status(solved: _Solved, ess: float, k: float, num_rows: int, enumerated: bo
         return "not_converged"
     warnings = []
     if solved.scaling.num_lost and not solved.directions.size:
-        warnings.append("some features depend on each other, so these exponents are one choice of many")
-    if not enumerated and ess < LOW_ESS:
-        warnings.append(f"the weights are worth only {ess:.0f} of {num_rows:,} rows; draw more")
-    if not enumerated and k > HIGH_K:
-        warnings.append(f"a few rows decide (tail shape {k:.2f}); another proposal helps more than more rows")
+        warnings.append(DEPENDENT)
+    if not enumerated:
+        warnings += shaky(ess, k, num_rows)
+    return in_words(warnings)
+
+
+DEPENDENT = "some features depend on each other, so these exponents are one choice of many"
+
+
+def shaky(ess: float, k: float, num_rows: int, of: str = "") -> list[str]:
+    """What makes an answer of so many rows shaky, in words; ``of`` says whose rows they are."""
+    warnings = []
+    if ess < LOW_ESS:
+        warnings.append(f"the weights are worth only {ess:.0f} of {num_rows:,} rows{of}; draw more")
+    if k > HIGH_K:
+        warnings.append(f"a few rows{of} decide (tail shape {k:.2f}); another proposal helps more than more rows")
+    return warnings
+
+
+def in_words(warnings: Sequence[str]) -> str:
+    """A status."""
     return "warning: " + "; ".join(warnings) if warnings else "converged"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from playground.control.curve import Curve
 from playground.control.evaluation import Evaluator
 from playground.control.features import Feature
 from playground.control.fit import Fit, fit
+from playground.control.joint import check_way, fit_joint
 from playground.control.pool import Pool
 from playground.control.qrs import qrs
-from playground.control.sampling import accepted
+from playground.control.sampling import accepted, resampled
 from playground.errors import PlaygroundError
 
 NUM_BETAS = 61
@@ -57,20 +59,37 @@ class Analysis:
     def names(self) -> list[str]:
         return [one.label for one in self.features]
 
-    def fit(self, targets: Sequence[float]) -> Fit:
-        """Exponents for the targets, over all prompts of the pool together (pooled)."""
-        if len(set(self.pool.contexts)) > 1:
-            return fit_pooled(self.context_rows(), targets, self.names)
+    def fit(self, targets: Any, contexts: str = "pooled") -> Fit:
+        """Exponents for ``targets`` float64[F]. Where the pool follows several prompts, a ContextFit, ``contexts``
+        being one of WAYS (``each``: targets may be float64[C,F]); with one prompt all ways are the same."""
+        check_way(contexts)
+        if self.has_prompts:
+            return fit_joint(self.context_rows, targets, contexts, self.names)
         weights = self.pool.log_base if self.enumerated else self.pool.log_weights
         return fit(self.values, weights, targets, names=self.names, enumerated=self.enumerated)
 
+    @cached_property
+    def has_prompts(self) -> bool:
+        """Whether the texts follow more than one prompt."""
+        return len(set(self.pool.contexts)) > 1
+
+    @cached_property
     def context_rows(self) -> ContextRows:
-        """The pool as rows of several prompts."""
+        """The pool as rows of its prompts, which count alike."""
         return ContextRows.of(self.values, self.pool.log_weights, self.pool.contexts)
+
+    @cached_property
+    def log_shares(self) -> Floats | None:
+        """float64[N]: what each row counts among proposals that take every prompt equally often, whatever happened to
+        be drawn of each; None where all rows count alike."""
+        if not self.has_prompts:
+            return None
+        rows = self.context_rows
+        return -np.log(len(rows.labels) * np.bincount(rows.which))[rows.which]
 
     def fit_contexts(self, targets: Sequence[float]) -> dict[str, Any]:
         """All three answers for several prompts, named."""
-        rows = self.context_rows()
+        rows = self.context_rows
         return {
             "pooled": fit_pooled(rows, targets, self.names),
             "averaged": fit_averaged(rows, targets, self.names),
@@ -78,14 +97,19 @@ class Analysis:
         }
 
     def log_ratio(self, fitted: Fit) -> Floats:
-        """float64[N]: log P/q, P = a·exp(λ·φ)."""
+        """float64[N]: log P/q, P = a·exp(λ·φ), over the constant of its prompt where the target has those."""
         return ratio_to(fitted)(self.pool, self.values)
 
     def curve(self, log_ratio: Floats, log_betas: Floats | None = None) -> Curve:
         """The quasi-rejection curve; without β's, about 60 from where almost all is accepted to past the largest."""
         log_betas = betas_for(log_ratio) if log_betas is None else log_betas
         log_q = self.pool.log_proposal
-        return qrs(log_ratio + log_q, log_q, log_betas, log_q if self.enumerated else None)
+        return qrs(log_ratio + log_q, log_q, log_betas, log_q if self.enumerated else self.log_shares)
+
+    def resampled(self, log_ratio: Floats, num_texts: int, seed: int) -> NDArray[np.int64]:
+        """int64[num_texts]: rows again, in proportion to their weight under the target."""
+        scores = log_ratio if self.log_shares is None else log_ratio + self.log_shares
+        return resampled(np.exp(scores - scores.max()), num_texts, seed)
 
     def accepted(self, log_ratio: Floats, log_beta: float) -> NDArray[np.bool_]:
         """bool[N], by each row's own dart."""
@@ -104,10 +128,10 @@ class Analysis:
 
 
 def ratio_to(fitted: Fit) -> LogRatio:
-    """log P/q with P = a·exp(λ·φ), and -inf for what the fit's filters exclude."""
+    """log P/q with P = a·exp(λ·φ), over the constant of the row's prompt; -inf for what the fit's filters exclude."""
 
     def log_ratio(rows: Pool, values: Floats) -> Floats:
-        return rows.log_weights + fitted.log_factor(values)
+        return rows.log_weights + fitted.log_factor(values, rows.contexts)
 
     return log_ratio
 

@@ -15,6 +15,7 @@ Knows nothing about pages. Everything but ``draw`` and ``sample`` is arithmetic 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
@@ -28,7 +29,7 @@ from playground.control.evaluation import Evaluator
 from playground.control.features import Feature, features
 from playground.control.fit import Fit
 from playground.control.pool import Pool
-from playground.control.sampling import accepted, resampled
+from playground.control.sampling import accepted
 from playground.control.stopping import StoppingRule, in_words
 from playground.control.texts import Text, Tools
 from playground.engine import Branch, Engine
@@ -39,7 +40,7 @@ from playground.models.adapters import Shape
 from playground.models.tuner import Tuner
 from playground.sampling import Chain, cfg
 from playground.studies.analysis import Analysis
-from playground.studies.control_views import finite
+from playground.studies.control_json import curve_json, fit_json
 from playground.studies.drawing import Drawing
 from playground.studies.proposals import Proposal, prompted, tuned
 from playground.studies.text_tools import script_tools
@@ -114,13 +115,18 @@ class Study:
 
     # The target
 
-    def fit(self, targets: Sequence[float]) -> Fit:
-        """Exponents under which the features have these means; pooled where there are several prompts."""
-        self.fitted = self.analysis.fit(targets)
+    def fit(self, targets: Any, contexts: str = "pooled") -> Fit:
+        """Exponents under which the features have these means; all that follows is of this target.
+
+        Of several prompts ``contexts`` says how they are meant: ``pooled`` (one set of exponents for the joint
+        distribution, where prompts to which the target comes easily count more), ``averaged`` (one set, every prompt
+        keeps its share) or ``each`` (every prompt meets them with exponents of its own; ``targets`` may then be one
+        row a prompt)."""
+        self.fitted = self.analysis.fit(targets, contexts)
         return self.fitted
 
     def fit_contexts(self, targets: Sequence[float]) -> dict[str, Any]:
-        """Pooled, averaged and per-prompt exponents."""
+        """Pooled, averaged and per-prompt exponents side by side; ``fit`` chooses one of them."""
         return self.analysis.fit_contexts(targets)
 
     def curve(self, log_betas: Floats | None = None) -> Curve:
@@ -132,7 +138,7 @@ class Study:
         """A run that teaches an adapter to write the target: ``for view in study.tuning(num_steps=8).run(): ...``. The
         settings are those of TuningSettings; the tuned model is the run's ``tuner.snapshot()``, for an Engine."""
         prompts = {one.context: one.prompt_ids for one in self.proposals}
-        goal = goal_of(self.analysis, self._target().log_factor, prompts, self._evaluator, self.engine.model)
+        goal = goal_of(self.analysis, self._target().log_tilt, prompts, self._evaluator, self.engine.model)
         wanted = TuningSettings(**{"max_tokens": self.proposals[0].max_tokens, "seed": self.seed, **settings})
         return Tuning(Tuner(self.engine.model, Shape(seed=wanted.seed)), goal, wanted)
 
@@ -141,8 +147,7 @@ class Study:
     def resample(self, num_texts: int) -> list[Text]:
         """Importance resampling: texts of the pool again, in proportion to their weight under the target."""
         analysis = self.analysis
-        scores = analysis.log_ratio(self._target())
-        rows = resampled(np.exp(scores - scores.max()), num_texts, self.seed)
+        rows = analysis.resampled(analysis.log_ratio(self._target()), num_texts, self.seed)
         return [analysis.pool.texts[row] for row in rows]
 
     def sample(
@@ -181,25 +186,31 @@ class Study:
 
     def _sampled(self, fitted: Fit, log_beta: float, rule: StoppingRule) -> Iterator[Text]:
         num_proposed = num_accepted = 0
-        self.ending, reason = "", None
-        while reason is None:
-            first, self._num_drawn = self._num_drawn, self._num_drawn + BATCH
-            size = min(BATCH, math.ceil((rule.max_proposals - num_proposed) / len(self.proposals)))
-            for number in range(len(self.proposals)):
-                batch = self._draw(number, max(1, size), first, None)
-                table = self._evaluator.table(self.features, batch.texts)
-                ratio = np.full(len(batch), -np.inf)
-                good = [row for row in range(len(batch)) if row not in table.reasons]
-                ratio[good] = batch.log_weights[good] + fitted.log_factor(table.values[good])
-                for text, taken in zip(batch.texts, accepted(ratio, batch.uniforms, log_beta), strict=True):
-                    num_proposed += 1
-                    num_accepted += bool(taken)
-                    reason = reason or rule.reason(num_proposed, num_accepted)
-                    if taken:
-                        yield text
-                    if reason is not None:
-                        self.ending = in_words(reason, num_proposed, num_accepted)
-                        return
+        self.ending = ""
+        while True:
+            left = math.ceil((rule.max_proposals - num_proposed) / len(self.proposals))
+            size = max(1, min(math.ceil(BATCH / len(self.proposals)), left))
+            first, self._num_drawn = self._num_drawn, self._num_drawn + size
+            batches = [self._draw(number, size, first, None) for number in range(len(self.proposals))]
+            judged = [self._judged(fitted, log_beta, batch) for batch in batches]
+            for text, taken in itertools.chain.from_iterable(zip(*judged, strict=True)):  # the prompts in turn
+                num_proposed += 1
+                num_accepted += taken
+                reason = rule.reason(num_proposed, num_accepted)
+                if taken:
+                    yield text
+                if reason is not None:
+                    self.ending = in_words(reason, num_proposed, num_accepted)
+                    return
+
+    def _judged(self, fitted: Fit, log_beta: float, batch: Pool) -> list[tuple[Text, bool]]:
+        """Each text, and whether its dart takes it; those that a feature raises on are never taken."""
+        table = self._evaluator.table(self.features, batch.texts)
+        ratio = np.full(len(batch), -np.inf)
+        good = [row for row in range(len(batch)) if row not in table.reasons]
+        factor = fitted.log_factor(table.values[good], [batch.contexts[row] for row in good]) if good else 0.0
+        ratio[good] = batch.log_weights[good] + factor
+        return list(zip(batch.texts, accepted(ratio, batch.uniforms, log_beta).tolist(), strict=True))
 
     def _draw(self, number: int, num_texts: int, first: int, progress: Progress | None) -> Pool:
         """Texts of one of the prompts; those of different prompts have different darts."""
@@ -233,36 +244,3 @@ class Study:
             return prompted(prompt, prompt_ids, encode(model, proposal_prompt), max_tokens)
         others = () if negative_prompt is None else (Branch(encode(model, negative_prompt)),)
         return Proposal(prompt, prompt_ids, max_tokens, chain or Chain(), cfg(guidance_scale), others)
-
-
-def fit_json(fitted: Fit) -> dict[str, Any]:
-    """A fit as plain data; infinite exponents as texts, what is not known as null."""
-    return {
-        "exponents": [finite(value) for value in fitted.exponents],
-        "standard_errors": [finite(value) for value in fitted.standard_errors],
-        "targets": fitted.targets.tolist(),
-        "moments": fitted.moments.tolist(),
-        "base_moments": fitted.base_moments.tolist(),
-        "base_errors": fitted.base_errors.tolist(),
-        "status": fitted.status,
-        "residual": fitted.residual,
-        "ess": fitted.ess,
-        "largest_share": fitted.largest_share,
-        "pareto_k": finite(fitted.pareto_k),
-        "log_z": fitted.log_z,
-        "kl": fitted.kl,
-    }
-
-
-def curve_json(curve: Curve) -> dict[str, Any]:
-    """A curve as plain data."""
-    return {
-        "log_betas": curve.log_betas.tolist(),
-        "acceptance_rate": curve.acceptance_rate.tolist(),
-        "tvd": curve.tvd.tolist(),
-        "kl": [finite(value) for value in curve.kl],
-        "js": curve.js.tolist(),
-        "tvd_bound": curve.tvd_bound.tolist(),
-        "log_z": curve.ratios.log_z,
-        "log_largest_ratio": curve.ratios.log_largest,
-    }

@@ -19,6 +19,7 @@ from playground.control.dual import log_sum_exp
 from playground.control.fit import Fit, fit
 from playground.errors import PlaygroundError
 from playground.studies.analysis import Analysis
+from playground.studies.control_json import finite
 from playground.studies.control_texts import text_rows
 
 MEASURES = ("tvd", "kl", "js")
@@ -142,8 +143,8 @@ def _by_hand(analysis: Analysis, exponents: Sequence[float]) -> Fit:
     scores = _weights(analysis) + analysis.values @ np.array(exponents)
     moments = np.exp(scores - log_sum_exp(scores)) @ analysis.values
     fitted = fit(analysis.values, _weights(analysis), moments, names=analysis.names, enumerated=analysis.enumerated)
-    by_hand, no_filter = np.array(exponents), np.zeros((0, len(exponents)))
-    return replace(fitted, exponents=by_hand, finite_exponents=by_hand, directions=no_filter)
+    by_hand, none = np.array(exponents), np.zeros((0, len(exponents)))
+    return replace(fitted, exponents=by_hand, finite_exponents=by_hand, directions=none, heights=none[:, 0])
 
 
 def beta_of(curve: Curve, ask: Ask) -> float:
@@ -245,10 +246,3 @@ def _line(label: str, analysis: Analysis, curve: Curve, ask: Ask) -> CurveView:
 
 def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
-
-
-def finite(value: float) -> float | str | None:
-    """JSON knows no infinity and no NaN."""
-    if math.isnan(value):
-        return None
-    return float(value) if math.isfinite(value) else ("inf" if value > 0 else "-inf")

@@ -58,7 +58,8 @@ def drawn(
     base = np.array(log_base)
     features = goal.describe([tuple(ids) for _, ids in texts], base)
     prompt_of = np.repeat(np.arange(len(goal.prompts)), share)
-    return Fresh(texts, prompt_of, np.array(log_policy), base, base + goal.log_potential(features), features)
+    log_target = base + goal.log_potential(features, prompt_of)
+    return Fresh(texts, prompt_of, np.array(log_policy), base, log_target, features)
 
 
 def pool_as_fresh(goal: Goal) -> Fresh:

@@ -21,6 +21,10 @@ Ids = tuple[int, ...]
 Describe = Callable[[Sequence[Ids], Floats], Floats]
 """Written token ids and their log a -> float64[N, J], the features of their texts; NaN where one raised."""
 
+LogFactor = Callable[[Floats, NDArray[np.int64]], Floats]
+"""float64[N, J] and int64[N], the numbers of the prompts -> float64[N]: λ_c·φ, −inf where the target excludes the text
+(``Fit.log_tilt``; constants of prompts do not matter here, where each has its own Z)."""
+
 MIN_LEARNT = 2
 
 
@@ -34,7 +38,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Goal:
-    """P(x|c) = a(x|c) · exp(factor(φ(x))), with a pool of N texts x ~ q."""
+    """P(x|c) = a(x|c) · exp(factor(φ(x), c)), with a pool of N texts x ~ q."""
 
     names: tuple[str, ...]
     """Of the J features."""
@@ -48,8 +52,7 @@ class Goal:
     """float64[N], nats: log q, what the pool was drawn from."""
     features: Floats
     """float64[N, J]."""
-    log_factor: Callable[[Floats], Floats]
-    """float64[N, J] -> float64[N]: λ·φ, −inf where the target excludes the text (``Fit.log_factor``)."""
+    log_factor: LogFactor
     describe: Describe
 
     def __post_init__(self) -> None:
@@ -60,15 +63,15 @@ class Goal:
                 "learn from fewer than two. Draw a larger pool, or ask for something that the model does now and then."
             )
 
-    def log_potential(self, features: Floats) -> Floats:
+    def log_potential(self, features: Floats, prompt_of: NDArray[np.int64]) -> Floats:
         """float64[N]: log P − log a; −inf where the target excludes the text, or a feature could not be had."""
         known: NDArray[np.bool_] = np.logical_not(np.isnan(features).any(axis=1))
-        return np.where(known, self.log_factor(np.where(known[:, None], features, 0.0)), -np.inf)
+        return np.where(known, self.log_factor(np.where(known[:, None], features, 0.0), prompt_of), -np.inf)
 
     @cached_property
     def log_target(self) -> Floats:
         """float64[N]: log P of the pool's texts."""
-        return self.log_base + self.log_potential(self.features)
+        return self.log_base + self.log_potential(self.features, self.prompt_of)
 
     @cached_property
     def log_z(self) -> Floats:

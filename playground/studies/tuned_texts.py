@@ -57,7 +57,8 @@ def written(
         decode = engine.vocabulary.decode
     texts = [tuple(one) for one in ids]
     log_base = tuning.tuner.log_base([(goal.prompts[prompt], one) for one in texts])
-    allowed = np.isfinite(goal.log_potential(goal.describe(texts, log_base)))
+    features = goal.describe(texts, log_base)
+    allowed = np.isfinite(goal.log_potential(features, np.full(len(texts), prompt)))
     shown = [WrittenText(text=decode(one), allowed=bool(good)) for one, good in zip(texts, allowed, strict=True)]
     return WrittenView(label=label(chain, search), texts=shown, num_allowed=int(allowed.sum()))
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,13 +46,13 @@ MAX_KEPT = 4
 
 def goal_of(
     analysis: Analysis,
-    log_factor: Callable[[Floats], Floats],
+    log_factor: Callable[[Floats, Sequence[str]], Floats],
     prompts: dict[str, Ids],
     evaluator: Evaluator,
     model: Model,
 ) -> Goal:
     """The goal that a pool and a target define; ``prompts``: token ids by the pool's context names. ``log_factor`` is a
-    fit's, or any float64[N,F] -> float64[N] that says log P/a."""
+    fit's ``log_tilt``, or any (float64[N,F], prompts of the rows) -> float64[N] that says log P/a."""
     pool, names = analysis.pool, list(prompts)
     decode = model.backend.vocabulary.decode
 
@@ -69,7 +69,7 @@ def goal_of(
         pool.log_base,
         pool.log_proposal,
         analysis.values,
-        log_factor,
+        lambda features, prompt_of: log_factor(features, [names[number] for number in prompt_of]),
         describe,
     )
 

@@ -21,7 +21,7 @@ from playground.settings import Settings
 from playground.studies import bigrams, prompts
 from playground.studies.analysis import Analysis
 from playground.studies.classifiers import Classifiers
-from playground.studies.control import curve_json, fit_json
+from playground.studies.control_json import curve_json, fit_json
 from playground.studies.control_views import EXPONENT_LIMIT, MEASURES, Ask, control_view
 from playground.studies.giving_way import Worker
 from playground.studies.inspect import Inspector

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -197,7 +197,7 @@ class TuningDesk:
             analysis = Analysis.of(pool, asked.features, self._evaluator)
             by_hand = asked.exponents
             if by_hand is None:
-                factor = analysis.fit(Ask(asked.targets).filled(analysis).targets).log_factor
+                factor = analysis.fit(Ask(asked.targets).filled(analysis).targets).log_tilt
             else:
                 factor = partial(_tilt, by_hand)
             return goal_of(analysis, factor, {proposal.context: proposal.prompt_ids}, self._evaluator, engine.model)
@@ -250,7 +250,7 @@ def _numbers(body: Mapping[str, Any], name: str, count: int, most: float) -> tup
     return tuple(math.nan if one is None and free else asks.number({name: one}, name, 0, -most, most) for one in given)
 
 
-def _tilt(exponents: Floats, values: Floats) -> Floats:
-    """float64[N]: λ·φ."""
+def _tilt(exponents: Floats, values: Floats, contexts: Sequence[str]) -> Floats:
+    """float64[N]: λ·φ, whatever the prompt."""
     tilted: Floats = values @ exponents
     return tilted

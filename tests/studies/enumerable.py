@@ -72,11 +72,11 @@ def goal(pointwise: bool, num_texts: int = 400, exponent: float = 0.0) -> Goal:
     written = tuple(SPACE[row] for row in rows)
     return Goal(
         ("two b",), (PROMPT,), np.zeros(num_texts, dtype=np.int64), written, log_base[rows], log_base[rows],
-        has_two_b(written), only if pointwise else lambda features: exponent * features[:, 0], has_two_b,
+        has_two_b(written), only if pointwise else lambda features, _: exponent * features[:, 0], has_two_b,
     )  # fmt: skip
 
 
-def only(features: Floats) -> Floats:
+def only(features: Floats, _: Any = None) -> Floats:
     """log of 1 where the feature is there, of 0 where it is not."""
     return np.where(features[:, 0] == 1.0, 0.0, -np.inf)
 
@@ -90,7 +90,7 @@ def log_probs(read: Any) -> Floats:
 def target(asked: Goal) -> Floats:
     """float64[121]: the exact target."""
     log_base = log_probs(Tuner(model()).log_base)
-    mass = np.exp(log_base + asked.log_potential(has_two_b(SPACE)))
+    mass = np.exp(log_base + asked.log_potential(has_two_b(SPACE), np.zeros(len(SPACE), dtype=np.int64)))
     exact: Floats = mass / mass.sum()
     return exact
 

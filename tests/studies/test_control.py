@@ -18,6 +18,7 @@ from playground.models import Chunk, Model
 from playground.sampling import Chain, guide
 from playground.studies.drawing import Drawing
 from playground.studies.proposals import Proposal, prompted
+from playground.studies.tuning_runs import goal_of
 
 PROMPT = "The dragon"
 
@@ -162,6 +163,63 @@ def test_several_prompts(engine):
     assert set(fits) == {"pooled", "averaged", "per_context"} and set(fits["per_context"]) == {"The dragon", "The moon"}
     assert np.mean(list(fits["averaged"].moments.values())) == pytest.approx(0.3)
     assert study.fit([0.3]).exponents == pytest.approx(fits["pooled"].exponents)
+
+
+@pytest.mark.parametrize("contexts", ["pooled", "averaged", "each"])
+def test_everything_follows_the_chosen_way_over_several_prompts(engine, contexts):
+    """Curve, resampling, fresh texts and export are of the target that was fitted."""
+    prompts = ["The dragon", "The moon"]
+    study = pg.Study(engine, prompts, ["sea"], max_tokens=10, seed=1)
+    study.draw(300)
+    fit = study.fit([0.3], contexts)
+    own = [part.moments[0] for part in fit.parts]
+    assert fit.moments == pytest.approx([0.3]) and (own == pytest.approx([0.3, 0.3])) == (contexts == "each")
+    weights = np.exp(study.analysis.log_ratio(fit))
+    shares = [weights[np.array(study.pool.contexts) == prompt].sum() / weights.sum() for prompt in prompts]
+    assert shares == pytest.approx([part.share for part in fit.parts])
+    assert (shares == pytest.approx([0.5, 0.5])) == (contexts != "pooled")
+    curve = study.curve()
+    assert curve.ratios.log_z == pytest.approx(fit.log_z, abs=1e-9)
+    assert curve.moments(study.analysis.values)[-1] == pytest.approx([0.3])
+    again = study.resample(1000)
+    assert np.mean(["sea" in text.text for text in again]) == pytest.approx(0.3, abs=0.02)
+    fresh = list(study.sample(120, acceptance_rate=0.4))
+    at_beta = float(study.curve(np.array([curve.log_beta_for(0.4)])).moments(study.analysis.values)[0, 0])
+    assert np.mean(["sea" in text.text for text in fresh]) == pytest.approx(at_beta, abs=4 * np.sqrt(0.25 / 120))
+    told = json.loads(json.dumps(study.to_json()))["fit"]
+    assert told["contexts"] == contexts and [one["prompt"] for one in told["prompts"]] == prompts
+    assert [one["moments"][0] for one in told["prompts"]] == pytest.approx(own)
+
+
+def test_fresh_texts_take_the_prompts_in_turn(engine):
+    study = pg.Study(engine, ["The dragon", "The moon"], ["sea"], max_tokens=10, seed=1)
+    study.draw(100)
+    study.fit([0.3], "averaged")
+    taken = list(study.sample(6, log_beta=-20.0))  # β so small that all are accepted
+    batch = study._draw(0, 32, 100, None), study._draw(1, 32, 100, None)
+    assert [text.text for text in taken] == [batch[row % 2].texts[row // 2].text for row in range(6)]
+    assert list(study.sample(None, max_proposals=7, log_beta=-20.0)) and "7 of 7 proposals" in study.ending
+    with pytest.raises(pg.PlaygroundError, match="contexts is one of"):
+        study.fit([0.3], "some")
+
+
+def test_one_prompt_is_the_same_in_every_way(study):
+    fits = [study.fit([0.5, 9.0], way) for way in ("pooled", "averaged", "each")]
+    assert fits[1].exponents == pytest.approx(fits[0].exponents) and fits[2].log_z == pytest.approx(fits[0].log_z)
+    assert "prompts" not in study.to_json()["fit"]
+
+
+def test_tuning_learns_the_chosen_way(engine):
+    """Conditional DPG: every prompt keeps its share, and its exponents are those of the fit."""
+    study = pg.Study(engine, ["The dragon", "The moon"], ["sea"], max_tokens=10, seed=1)
+    study.draw(200)
+    fit = study.fit([0.4], "each")
+    goal = goal_of(study.analysis, fit.log_tilt, {one.context: one.prompt_ids for one in study.proposals},
+                   study._evaluator, engine.model)  # fmt: skip
+    assert goal.log_z == pytest.approx([part.log_z for part in fit.parts]) and goal.moments[1] == pytest.approx([0.4])
+    for number in (0, 1):
+        own = goal.prompt_of == number
+        assert goal.weights[own] @ goal.features[own] / goal.weights[own].sum() == pytest.approx([0.4])
 
 
 def test_a_pool_left_half_way_is_no_pool_of_short_texts(engine):
