@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from playground.errors import PlaygroundError
 
 Floats = NDArray[np.float64]
+LARGEST_LOG = 1e12
+"""Nats: beyond, a float64 has no digits left for a difference of a thousandth."""
 
 
 def floats(values: Any, name: str) -> Floats:
@@ -46,6 +48,8 @@ def log_values(values: Any, name: str, length: int | None = None) -> Floats:
     if (array == np.inf).any():
         row = _first(array, np.isposinf)
         raise PlaygroundError(f"{name} holds +inf (first at row {row}), and no probability is infinite.")
+    if (array > LARGEST_LOG).any() or (array[array > -np.inf] < -LARGEST_LOG).any():
+        raise PlaygroundError(f"{name} holds logarithms beyond ±{LARGEST_LOG:g}, which nothing can be compared with.")
     return array
 
 

@@ -17,6 +17,9 @@ from playground.control.arrays import Floats
 from playground.control.ratios import Ratios
 from playground.errors import PlaygroundError
 
+FAR_GAIN = 600.0
+"""Nats: where Z is e^600 Z_β, shares of Z are too small for a float, and sums are made anew."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -48,10 +51,10 @@ class Curve:
 
     @cached_property
     def _log_level(self) -> Floats:
-        """float64[M]: log β/Z_β, what a clipped row weighs under p_β against q; its limit at β = 0."""
+        """float64[M]: log β/Z_β, what a clipped row weighs under p_β against q; the same below all ratios."""
         with np.errstate(invalid="ignore", divide="ignore"):
             level = self.log_betas - self.log_z_beta
-        return np.where(self.log_betas == -np.inf, -np.log(self.ratios.above[0]), level)
+        return np.where(self._place == 0, -np.log(self.ratios.above[0]), level)
 
     @cached_property
     def tvd(self) -> Floats:
@@ -71,9 +74,10 @@ class Curve:
             return np.full(self.log_betas.size, np.inf)
         share, logs = rows.share_above[self._place], rows.share_log_above[self._place]
         with np.errstate(invalid="ignore"):
-            inner = self.log_z_beta - rows.log_z + np.where(share > 0, logs - share * self.log_betas, 0.0)
-        whole = float(rows.share_log_above[0]) - rows.log_z + float(np.log(rows.above[0]))
-        return np.maximum(np.where(self.log_betas == -np.inf, whole, inner), 0.0)
+            clipped = np.where(share > 0, logs - share * (self.log_betas - rows.log_z), 0.0)
+            inner = self.log_z_beta - rows.log_z + clipped
+        whole = float(rows.share_log_above[0]) + float(np.log(rows.above[0]))
+        return np.maximum(np.where(self._place == 0, whole, inner), 0.0)
 
     @cached_property
     def js(self) -> Floats:
@@ -88,14 +92,13 @@ class Curve:
     @cached_property
     def kl_from_proposal(self) -> Floats:
         """float64[M]: KL(p_β‖q), what the accepted have moved away from the proposal."""
-        rows, place = self.ratios, self._place
-        reached = rows.share_log_above[0] - rows.share_log_above[place]
-        with np.errstate(invalid="ignore", over="ignore"):
-            part = np.exp(rows.log_z - self.log_z_beta) * reached
-            clipped = np.where(rows.above[place] > 0, np.exp(self._log_level) * rows.above[place] * self.log_betas, 0.0)
-            value = part + clipped - self.log_z_beta
-        limit = -float(np.log(rows.above[0]))
-        return np.maximum(np.where(self.log_betas == -np.inf, limit, value), 0.0)
+        log_z = self.ratios.log_z  # everything is measured from it, or large ratios would leave no digits
+        below = self._below(self.ratios.log_ratio[:, None] - log_z)[:, 0]
+        with np.errstate(invalid="ignore"):
+            clipped = np.where(self._clipped > 0, self._clipped * (self.log_betas - log_z), 0.0)
+            value = below + clipped - (self.log_z_beta - log_z)
+        limit = -float(np.log(self.ratios.above[0]))
+        return np.maximum(np.where(self._place == 0, limit, value), 0.0)
 
     def moments(self, features: Any) -> Floats:
         """float64[M,F]: mean of each feature under p_β; rows of ``features`` float64[N,F] as given to ``qrs``."""
@@ -103,13 +106,32 @@ class Curve:
         if len(table) != self.ratios.num_rows:
             raise PlaygroundError(f"features has {len(table)} rows and the curve {self.ratios.num_rows}.")
         sorted_rows = table[self.ratios.order]
-        below = _from_zero(np.cumsum(self.ratios.share[:, None] * sorted_rows, axis=0))
+        if not np.isfinite(sorted_rows).all():
+            raise PlaygroundError("features must be finite in every row inside the target.")
         weighted = self.ratios.weight[:, None] * sorted_rows
         above = _from_zero(np.cumsum(weighted[::-1], axis=0))[::-1]
         with np.errstate(over="ignore", invalid="ignore"):
-            kept = np.where(self._place > 0, np.exp(self.ratios.log_z - self.log_z_beta), 0.0)
             level = np.where(self.ratios.above[self._place] > 0, np.exp(self._log_level), 0.0)
-        return kept[:, None] * below[self._place] + level[:, None] * above[self._place]
+        return self._below(sorted_rows) + level[:, None] * above[self._place]
+
+    @property
+    def _clipped(self) -> Floats:
+        """float64[M]: the probability of the rows above β under p_β."""
+        above = self.ratios.above[self._place]
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.where(above > 0, np.exp(self._log_level) * above, 0.0)
+
+    def _below(self, columns: Floats) -> Floats:
+        """float64[M,F]: what the rows up to β, float64[K,F] as sorted, add to a mean under p_β."""
+        rows, place = self.ratios, self._place
+        with np.errstate(over="ignore", invalid="ignore"):
+            log_gain = rows.log_z - self.log_z_beta
+            means = np.exp(log_gain)[:, None] * _from_zero(np.cumsum(rows.share[:, None] * columns, axis=0))[place]
+        means[place == 0] = 0.0
+        for index in np.flatnonzero((log_gain > FAR_GAIN) & (place > 0)):
+            below = slice(int(place[index]))
+            means[index] = np.exp(rows.log_mass[below] - self.log_z_beta[index]) @ columns[below]
+        return means
 
     def log_beta_for(self, acceptance_rate: float) -> float:
         """The smallest divergence at this acceptance rate: its largest log β, in closed form.
@@ -127,7 +149,10 @@ class Curve:
         first_below = int(np.searchsorted(-at_rows, -acceptance_rate, side="right"))  # rates fall along the rows
         if first_below == 0:
             return float(rows.log_ratio[0])
-        return float(rows.log_reached[first_below] - np.log(acceptance_rate - rows.above[first_below]))
+        left = max(0.0, float(acceptance_rate - rows.above[first_below]))
+        with np.errstate(divide="ignore"):  # where the rows below add nothing in this arithmetic: up to the next ratio
+            log_beta = float(rows.log_reached[first_below] - np.log(left))
+        return min(log_beta, float(rows.log_ratio[first_below])) if first_below < rows.log_ratio.size else log_beta
 
     def _js(self, index: int) -> float:
         rows, place = self.ratios, int(self._place[index])

@@ -15,6 +15,9 @@ from playground.control.curve import Curve
 from playground.control.ratios import Ratios
 from playground.errors import PlaygroundError
 
+MOST = 1e-3
+"""log of what probabilities may add up to: 1, and what float32 makes of it."""
+
 
 def qrs(log_target: Any, log_proposal: Any, log_betas: Any, log_weights: Any = None) -> Curve:
     """The curve at ``log_betas`` float64[M] (-inf and +inf are the limits), for rows with log P ``log_target``
@@ -47,6 +50,11 @@ def ratios(log_target: Any, log_proposal: Any, log_weights: Any = None) -> Ratio
         if (unreachable & (weights > -np.inf)).any():
             row = int(np.flatnonzero(unreachable & (weights > -np.inf))[0])
             raise PlaygroundError(f"Row {row} has a weight, but probability 0 under the proposal.")
+        if (total := float(np.logaddexp.reduce(weights))) > MOST:
+            raise PlaygroundError(
+                f"log_weights are the rows' probabilities under the proposal, and these add up to e^{total:.4g} "
+                f"instead of at most 1. Subtract {total:.6g} from each, or leave them out where the rows are draws."
+            )
     return Ratios.of(target, proposal, weights)
 
 

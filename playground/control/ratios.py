@@ -74,8 +74,8 @@ class Ratios:
 
     @cached_property
     def share_log_above(self) -> Floats:
-        """float64[K+1]: Σ share·log(P/q) over the rows from k on."""
-        terms = np.where(self.share > 0, self.share * self.log_ratio, 0.0)
+        """float64[K+1]: Σ share·log(P/(Zq)) over the rows from k on."""
+        terms = np.where(self.share > 0, self.share * (self.log_ratio - self.log_z), 0.0)
         return np.concatenate([np.cumsum(terms[::-1])[::-1], [0.0]])
 
     @property

@@ -66,6 +66,45 @@ def test_huge_ratios_are_nothing_special():
     assert np.isfinite(curve.js).all()
 
 
+def test_what_is_accepted_where_nearly_all_of_the_target_is_far_above_beta():
+    """Shares of Z vanish there (e^-1990), and moments were NaN."""
+    target, q = np.array([0.0, 900.0, 2000.0]), np.zeros(3)
+    curve = pg.control.qrs(target, q, [10.0, 901.0])
+    rare = 1 / (1 + 2 * np.exp(10))
+    assert curve.moments(np.eye(3)) == pytest.approx(np.array([[rare, (1 - rare) / 2, (1 - rare) / 2],
+                                                               [0, 1 / (1 + np.e), np.e / (1 + np.e)]]), abs=1e-12)
+    accepted = curve.moments(np.eye(3))
+    used = np.where(accepted > 0, accepted, 1.0)
+    assert curve.kl_from_proposal == pytest.approx((accepted * np.log(3 * used)).sum(axis=1), abs=1e-9)
+
+
+@pytest.mark.parametrize("shift", [1e4, -1e4])
+def test_a_constant_on_target_and_beta_changes_nothing(shift):
+    rng = np.random.default_rng(0)
+    target, q, betas = rng.normal(size=60), rng.normal(size=60) - 4, np.linspace(-2, 7, 9)
+    plain, shifted = pg.control.qrs(target, q, betas), pg.control.qrs(target + shift, q, betas + shift)
+    for name in ("acceptance_rate", "tvd", "kl", "js", "tvd_bound", "kl_from_proposal"):
+        assert getattr(shifted, name) == pytest.approx(getattr(plain, name), abs=2e-10), name
+
+
+def test_below_every_ratio_nothing_depends_on_beta():
+    rng = np.random.default_rng(1)
+    curve = pg.control.qrs(rng.normal(size=30), rng.normal(size=30), [-np.inf, -1e300, -1e9, -50.0])
+    for name in ("acceptance_rate", "tvd", "kl", "js", "tvd_bound", "kl_from_proposal"):
+        assert getattr(curve, name) == pytest.approx(np.full(4, getattr(curve, name)[0]), abs=1e-12), name
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rates_where_the_curve_is_flat_have_a_beta_too(seed):
+    """What lies below β adds less than a last digit, and log β was that of 0."""
+    rng = np.random.default_rng(seed)
+    curve = pg.control.qrs(rng.normal(size=9) * 60, np.zeros(9), [0.0])
+    for rate in curve.ratios.above[:-1]:
+        log_beta = curve.log_beta_for(float(rate))
+        back = type(curve)(curve.ratios, np.array([log_beta]))
+        assert back.acceptance_rate == pytest.approx([rate], rel=1e-12)
+
+
 def test_an_acceptance_rate_that_cannot_be_had_is_refused():
     curve = pg.control.qrs(np.array([0.0, -INF]), np.zeros(2), [0.0])
     assert curve.acceptance_rate == pytest.approx([0.5])
@@ -83,6 +122,8 @@ def test_an_acceptance_rate_that_cannot_be_had_is_refused():
         ([INF], [0.0], None, "no probability is infinite"),
         ([np.nan], [0.0], None, "NaN"),
         ([], [], None, "draw a pool first"),
+        ([0.0, 1.0], [0.0, 0.0], [0.0, 0.0], r"add up to e\^0.6931 .* Subtract 0.693147"),
+        ([1e300], [0.0], None, "logarithms beyond"),
         ([0.0, 1.0], [0.0], None, "log_proposal has 1 numbers and 2 are needed"),
     ],
 )
