@@ -14,6 +14,9 @@ from playground.errors import PlaygroundError
 Reason = Literal["enough", "proposals", "precise", "hopeless", "cancelled"]
 """The last one is no rule's: somebody else ended it."""
 MAX_PROPOSALS = 1_000_000
+HOPELESS_WAITS = 5
+"""Nothing accepted in so many times the wait that the pool promised is hopeless. Bad luck alone does that to one
+healthy collection in 150 (e^-5); at three times it would be one in 20."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class StoppingRule:
     precision: float | None = None
     """Half the width of the acceptance rate's 95 % interval, as a share of the rate: 0.1 is ten per cent."""
     expected_rate: float | None = None
-    """Acceptance rate that the pool promises; nothing accepted in three times the expected wait is hopeless."""
+    """Acceptance rate that the pool promises; where that is far off, waiting is hopeless."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_proposals <= MAX_PROPOSALS:
@@ -50,7 +53,7 @@ class StoppingRule:
             rate = num_accepted / num_proposed
             if 1.96 * math.sqrt((1 - rate) / num_accepted) < self.precision:
                 return "precise"
-        if num_accepted == 0 and self.expected_rate and num_proposed >= 3 / self.expected_rate:
+        if num_accepted == 0 and self.expected_rate and num_proposed >= HOPELESS_WAITS / self.expected_rate:
             return "hopeless"
         return None
 
@@ -60,8 +63,8 @@ def in_words(reason: Reason, num_proposed: int, num_accepted: int) -> str:
     count = f"{num_accepted:,} of {num_proposed:,} proposals accepted"
     if reason == "hopeless":
         return (
-            f"None of {num_proposed:,} proposals was accepted, three times the wait that the pool promised: the pool "
-            "was too small to know. Lower β, draw a larger pool, or choose a proposal nearer to the target."
+            f"None of {num_proposed:,} proposals was accepted, {HOPELESS_WAITS} times the wait that the pool promised: "
+            "the pool was too small to know. Lower β, draw a larger pool, or choose a proposal nearer to the target."
         )
     return {
         "enough": f"{count}: as many as wanted.",

@@ -75,6 +75,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
         _route("/pg/v1/replay", asked(desk.replay), "POST"),
         *(_route(f"/pg/v1/tuning/{name}", asked(ask), "POST") for name, ask in desk.tuning.questions().items()),
         *(_route(f"/pg/v1/control/{name}", asked(ask), "POST") for name, ask in desk.control.questions().items()),
+        *(_route(f"/pg/v1/control/{name}", asked(ask), "POST") for name, ask in desk.collect.questions().items()),
         *(_route(f"/pg/v1/{name}", asked(ask), "POST") for name, ask in desk.take_away.questions().items()),
         _route("/pg/v1/steps/{key}", step, "GET"),
         _route("/pg/v1/generations/{id}", generation, "GET"),

@@ -15,8 +15,6 @@ Knows nothing about pages. Everything but ``draw`` and ``sample`` is arithmetic 
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from typing import Any
@@ -29,8 +27,7 @@ from playground.control.evaluation import Evaluator
 from playground.control.features import Feature, features
 from playground.control.fit import Fit
 from playground.control.pool import Pool
-from playground.control.sampling import accepted
-from playground.control.stopping import StoppingRule, in_words
+from playground.control.stopping import StoppingRule
 from playground.control.texts import Text, Tools
 from playground.engine import Branch, Engine
 from playground.engine.writing import chat_ids, text_ids
@@ -39,16 +36,17 @@ from playground.models import Model
 from playground.models.adapters import Shape
 from playground.models.tuner import Tuner
 from playground.sampling import Chain, cfg
-from playground.studies.analysis import Analysis
+from playground.studies.analysis import Analysis, ratio_to
+from playground.studies.collecting import Aim, Collection, collect
 from playground.studies.control_json import curve_json, fit_json
 from playground.studies.drawing import Drawing
+from playground.studies.fresh_texts import FreshTexts
 from playground.studies.proposals import Proposal, prompted, tuned
 from playground.studies.text_tools import script_tools
 from playground.studies.tuning import Tuning
 from playground.studies.tuning_runs import goal_of
 from playground.studies.tuning_settings import TuningSettings
 
-BATCH = 64
 Progress = Callable[[dict[str, Any]], None]
 
 
@@ -79,6 +77,8 @@ class Study:
         self.pool = Pool()
         self.ending = ""
         """Why ``sample`` stopped."""
+        self.collection: Collection | None = None
+        """All that ``sample`` has proposed, the rejected too, with what decided on each; ``to_json()`` for a file."""
         self.fitted: Fit | None = None
         self._evaluator, self._num_drawn = Evaluator(), 0
         tools = tools or script_tools()
@@ -103,7 +103,7 @@ class Study:
 
     def draw(self, num_texts: int, progress: Progress | None = None) -> Pool:
         """Add so many texts (of each prompt) to the pool; nothing that is there is drawn or scored again."""
-        first, self._num_drawn = self._num_drawn, self._num_drawn + num_texts
+        first = self._reserved(num_texts)
         for number in range(len(self.proposals)):
             self.pool = self.pool.with_rows(self._draw(number, num_texts, first, progress))
         return self.pool
@@ -185,32 +185,19 @@ class Study:
         }
 
     def _sampled(self, fitted: Fit, log_beta: float, rule: StoppingRule) -> Iterator[Text]:
-        num_proposed = num_accepted = 0
         self.ending = ""
-        while True:
-            left = math.ceil((rule.max_proposals - num_proposed) / len(self.proposals))
-            size = max(1, min(math.ceil(BATCH / len(self.proposals)), left))
-            first, self._num_drawn = self._num_drawn, self._num_drawn + size
-            batches = [self._draw(number, size, first, None) for number in range(len(self.proposals))]
-            judged = [self._judged(fitted, log_beta, batch) for batch in batches]
-            for text, taken in itertools.chain.from_iterable(zip(*judged, strict=True)):  # the prompts in turn
-                num_proposed += 1
-                num_accepted += taken
-                reason = rule.reason(num_proposed, num_accepted)
-                if taken:
-                    yield text
-                if reason is not None:
-                    self.ending = in_words(reason, num_proposed, num_accepted)
-                    return
+        source = FreshTexts(self.engine, self.proposals, self.seed, rule.max_proposals, self._reserved)
+        aim = Aim(self.features, ratio_to(fitted), log_beta, rule)
+        self.collection = Collection(aim, self._evaluator)
+        try:
+            yield from collect(source, self.collection)
+        finally:
+            self.ending = self.collection.ending
 
-    def _judged(self, fitted: Fit, log_beta: float, batch: Pool) -> list[tuple[Text, bool]]:
-        """Each text, and whether its dart takes it; those that a feature raises on are never taken."""
-        table = self._evaluator.table(self.features, batch.texts)
-        ratio = np.full(len(batch), -np.inf)
-        good = [row for row in range(len(batch)) if row not in table.reasons]
-        factor = fitted.log_factor(table.values[good], [batch.contexts[row] for row in good]) if good else 0.0
-        ratio[good] = batch.log_weights[good] + factor
-        return list(zip(batch.texts, accepted(ratio, batch.uniforms, log_beta).tolist(), strict=True))
+    def _reserved(self, num_texts: int) -> int:
+        """So many numbers that no text has had, of every prompt; the first of them."""
+        first, self._num_drawn = self._num_drawn, self._num_drawn + num_texts
+        return first
 
     def _draw(self, number: int, num_texts: int, first: int, progress: Progress | None) -> Pool:
         """Texts of one of the prompts; those of different prompts have different darts."""

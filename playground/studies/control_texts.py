@@ -5,12 +5,14 @@ Knows nothing about fits or drawing: plain data, made anew at every drag.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from playground.control.arrays import Floats
+from playground.control.features import Feature
 from playground.control.fit import Fit
 from playground.control.sampling import resampled
 from playground.studies.analysis import Analysis
@@ -52,16 +54,16 @@ def text_rows(
             u=float(analysis.pool.uniforms[row]),
             accepted=bool(taken[row]),
             values=analysis.values[row].tolist(),
-            marks=_marks(analysis, analysis.pool.texts[row].text),
+            marks=marks_in(analysis.pool.texts[row].text, analysis.features),
             p=chances[row],
         )
         for row in wanted[:NUM_LISTED]
     ]
 
 
-def _marks(analysis: Analysis, text: str) -> list[list[int]]:
+def marks_in(text: str, features: Sequence[Feature]) -> list[list[int]]:
     """What every feature found, cut so that none lies over another: the earlier start, then the earlier feature."""
-    spans = sorted((start, j, end) for j, one in enumerate(analysis.features) for start, end in one.spans(text))
+    spans = sorted((start, j, end) for j, one in enumerate(features) for start, end in one.spans(text))
     marks: list[list[int]] = []
     for start, j, end in spans:
         free = max(start, marks[-1][1]) if marks else start

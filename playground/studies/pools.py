@@ -48,6 +48,11 @@ class PoolRecord:
     def pool(self) -> Pool:
         return self.kept if self.drawing is None else self.kept.with_rows(self.drawing.pool)
 
+    def reserved(self, num_texts: int) -> int:
+        """So many numbers that no text of this pool has had or will have; the first of them."""
+        first, self.num_asked = self.num_asked, self.num_asked + num_texts
+        return first
+
     @property
     def running(self) -> bool:
         """Until the last text is read: the engine is done with them earlier."""
@@ -134,6 +139,6 @@ class Pools:
             raise PlaygroundError(f"A pool of this page holds at most {MAX_TEXTS:,} texts; scripts may draw more.")
         self._asked_s = time.monotonic()
         drawing = Drawing.start(engine, record.proposal, num_texts, record.seed, record.num_asked, session)
+        record.reserved(num_texts)
         record.kept, record.drawing = record.pool, drawing
-        record.num_asked += num_texts
         record.task = asyncio.get_running_loop().create_task(drawing.read(self._is_wanted))

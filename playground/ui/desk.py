@@ -27,6 +27,7 @@ from playground.studies.rows import Knobs
 from playground.studies.scale import scale_view
 from playground.studies.strip import Strip
 from playground.ui import asks
+from playground.ui.collect_desk import CollectDesk
 from playground.ui.control_desk import ControlDesk
 from playground.ui.decoders import decoders_json
 from playground.ui.examples import EXAMPLES
@@ -49,11 +50,13 @@ class Desk:
     classifiers: Classifiers = field(init=False)
     """Those that the host has named; the control section and tuning read with them."""
     tuning: TuningDesk = field(init=False)
+    collect: CollectDesk = field(init=False)
     _opening_view: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self.classifiers = Classifiers.of(self.settings.classifier_list, self.settings.device)
         self.tuning = TuningDesk.opened(self.settings, self.host, self.classifiers)
+        self.collect = CollectDesk(self.control)
 
     async def open(self) -> dict[str, Any]:
         """A new session and all the page needs to start, the first picture included."""
@@ -249,6 +252,7 @@ class Desk:
     def forget(self, session: Session) -> None:
         """End a session's work and drop its rows."""
         self.tuning.leave(session.token)
+        self.collect.leave(session.token)
         if self.host.status.state == "ready":
             self.host.engine.cancel_session(session.token)
 
@@ -256,6 +260,7 @@ class Desk:
         """A tab closed: end its work."""
         token = self.sessions.untie(gradio_hash)
         self.tuning.leave(token or "")
+        self.collect.leave(token or "")
         if token and self.host.status.state == "ready":
             self.host.engine.cancel_session(token)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from playground.engine import Step
 from playground.errors import PlaygroundError
+from playground.studies.collecting_runs import CollectingRun
 from playground.studies.generate import Generation
 from playground.studies.inspect import Place
 from playground.studies.pools import Pools
@@ -38,6 +39,7 @@ class Session:
     places: OrderedDict[str, Place] = field(default_factory=OrderedDict)
     generations: OrderedDict[str, Generation] = field(default_factory=OrderedDict)
     pools: Pools = field(default_factory=Pools)
+    collecting: CollectingRun | None = None
 
     @contextmanager
     def at_work(self) -> Iterator[Session]:

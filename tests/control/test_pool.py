@@ -86,10 +86,10 @@ def test_resampling_takes_each_row_as_often_as_its_weight():
         (StoppingRule(max_proposals=10), 10, 0, "proposals"),
         (StoppingRule(precision=0.1), 1000, 500, "precise"),
         (StoppingRule(precision=0.1), 20, 10, None),
-        (StoppingRule(expected_rate=0.1), 29, 0, None),
-        (StoppingRule(expected_rate=0.1), 30, 0, "hopeless"),
-        (StoppingRule(expected_rate=0.1), 30, 1, None),
-        (StoppingRule(expected_rate=0.0), 30, 0, None),
+        (StoppingRule(expected_rate=0.1), 49, 0, None),
+        (StoppingRule(expected_rate=0.1), 50, 0, "hopeless"),
+        (StoppingRule(expected_rate=0.1), 50, 1, None),
+        (StoppingRule(expected_rate=0.0), 50, 0, None),
     ],
 )
 def test_stopping(rule, proposed, taken, reason):

@@ -58,6 +58,30 @@ def test_nonsense_is_refused_in_words(live: Live, tab: str, pool: str) -> None:
     for text in REFUSED_TEXTS.values():
         answer = live.post("control/view", {"pool": pool, "features": [text], "targets": [0.5]}, tab)
         assert answer.status_code == 400 and error_of(answer)
+    for number in BAD_NUMBERS:
+        for name in ("num_accepted", "max_proposals", "precision"):
+            if number == "null" and name != "max_proposals":
+                continue  # means: no such rule
+            body = f'{{"pool": "{pool}", "features": ["moon"], "targets": [0.5], "{name}": {number}}}'
+            answer = live.post("control/collect", None, tab, content=body.encode())
+            assert answer.status_code == 400 and error_of(answer), (name, number)
     for body in ([], "x", None, 5):
-        for route in ("draw", "view", "export", "cancel", "drop"):
+        for route in ("draw", "view", "export", "cancel", "drop", "collect"):
             assert live.post(f"control/{route}", body, tab).status_code == 400
+
+
+def test_collecting_until_there_are_enough(live: Live, tab: str, pool: str) -> None:
+    asked = {"pool": pool, **ASK, "acceptance_rate": 0.3, "num_accepted": 8}
+    assert live.post("control/collect", asked, tab).json()["promised"]["rate"] == pytest.approx(0.3)
+    for _ in range(600):
+        told = live.post("control/collection", {"since": 0}, tab).json()
+        if not told["running"]:
+            break
+        time.sleep(0.05)
+    assert told["reason"] == "enough" and len(told["rows"]) == 8 and told["ending"].startswith("8 of ")
+    data = live.post("control/collect_export", {}, tab).json()
+    assert sum(data["accepted"]) == 8 and len(data["accepted"]) == told["num_proposed"]
+    other = live.open()
+    for route in ("collection", "collect_stop", "collect_export"):
+        assert live.post(f"control/{route}", {}, other).status_code == 404
+    live.wait_until(num_running=0)
