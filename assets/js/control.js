@@ -34,11 +34,12 @@ async function open(node, tools) {
   const handlers = { state, start, tools, now, changed, failed: tools.problem, watch, wantStrip };
   const say = el("p", { class: "pg-control-say" });
   const refusal = el("p", { class: "pg-control-refusal", hidden: true });
+  const reading = createReading();
   const drawing = createDrawing(handlers);
   const features = createFeatures(handlers);
   const beta = createBeta(handlers);
   const list = createList(handlers);
-  const left = el("div", { class: "pg-control-left" }, features.root, say, refusal);
+  const left = el("div", { class: "pg-control-left" }, features.root, reading.root, say, refusal);
   const right = el("div", { class: "pg-control-right" }, beta.root);
   node.replaceChildren(el("section", { class: "pg-panel pg-control", "aria-label": "Distributional control" },
     el("h2", {}, "Texts that are like this on average"), drawing.root,
@@ -61,10 +62,10 @@ async function open(node, tools) {
     const { features: wanted, targets, exponents } = now();
     const others = state.pool === TOY ? [] : state.pools.filter((one) => one.id !== state.pool && one.num_texts > 1);
     const body = { pool: state.pool, features: wanted, targets, exponents, measure: state.measure, only: state.only,
-      log_beta: state.logBeta, acceptance_rate: state.rate, bands, others: others.map((one) => one.id) };
+      log_beta: state.logBeta, acceptance_rate: state.rate, bands, partial: true, others: others.map((one) => one.id) };
     try {
       const view = await post("control/view", body);
-      if (body.pool !== TOY) stood = { features: wanted, targets, exponents };
+      if (body.pool !== TOY && view.gauges) stood = { features: wanted, targets, exponents };
       paint(view);
     } catch (error) {
       if (now().features !== wanted || wanted === stood.features || body.pool === TOY || error.lost) return paintRefusal(error.message);
@@ -75,7 +76,7 @@ async function open(node, tools) {
   });
   let stood = { ...state.asked };
 
-  let settling = 0;
+  let [settling, lookingAgain, wasReading] = [0, 0, false];
   function changed() {
     drawing.paint();
     const record = state.pools.find((one) => one.id === state.pool);
@@ -90,6 +91,13 @@ async function open(node, tools) {
 
   function paint(view) {
     if (view.pool !== state.pool) return;
+    reading.paint(view.reading);
+    clearTimeout(lookingAgain);
+    if (view.reading) lookingAgain = setTimeout(() => ask(false), POLL_MS);
+    else if (wasReading) settling = setTimeout(() => ask(true), SETTLE_MS);
+    if (view.reading && !wasReading) announce(view.reading.words);
+    wasReading = Boolean(view.reading);
+    if (!view.gauges) return paintRefusal("");
     features.paint(view);
     refusal.hidden = !view.refusal;
     setText(refusal, view.refusal);
@@ -104,7 +112,8 @@ async function open(node, tools) {
   }
 
   function paintRefusal(words) {
-    refusal.hidden = false;
+    if (words) reading.paint(null);
+    refusal.hidden = !words;
     setText(refusal, words);
     right.dataset.stale = list.root.dataset.stale = "true";
   }
@@ -131,6 +140,19 @@ async function open(node, tools) {
   changed();
   watch();
   return state;
+}
+
+/** How far the texts are read: at once where no model reads them, for a while where a classifier does. */
+function createReading() {
+  const bar = el("progress", { max: 1, value: 0, "aria-label": "Reading the texts" });
+  const words = el("span", { class: "pg-quiet" });
+  const root = el("div", { class: "pg-control-progress", id: "pg-control-reading", hidden: true }, bar, words);
+  return { root, paint(reading) {
+    root.hidden = !reading;
+    if (!reading) return;
+    bar.value = reading.num_done / reading.num_texts;
+    setText(words, reading.words);
+  } };
 }
 
 /** One sentence that says what the numbers mean. */

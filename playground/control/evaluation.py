@@ -13,7 +13,7 @@ import numpy as np
 
 from playground.control.arrays import Floats
 from playground.control.features import Feature
-from playground.control.texts import Text
+from playground.control.texts import Text, Unreadable
 from playground.errors import PlaygroundError
 
 MAX_REMEMBERED = 150_000
@@ -66,11 +66,14 @@ class Evaluator:
 
 
 def scores(one: Feature, texts: Sequence[Text]) -> list[float | str]:
-    """A number for each text, or the reason why there is none. All at once; one by one where that raises."""
+    """A number for each text, or the reason why there is none. All at once; one by one where that raises. Unreadable
+    where no text is to blame."""
     if not texts:
         return []
     try:
         found = [float(value) for value in one.score(texts)]
+    except Unreadable:
+        raise
     except Exception as error:
         if len(texts) == 1:
             return [_reason(error)]

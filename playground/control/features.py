@@ -34,6 +34,8 @@ class Feature:
     score: Scores
     finders: tuple[Finder, ...] = ()
     """Of its parts, where they look for something in one place."""
+    readers: tuple[str, ...] = ()
+    """The models that read the texts, by name: where there are any, scoring takes a while."""
 
     def spans(self, text: str) -> list[Span]:
         """Where in a text it found what it looks for, met or not: a part of what is wanted counts too."""
@@ -97,7 +99,9 @@ def _feature(given: Any, tools: Tools, depth: int) -> Feature:
     values = {field.name: _value(name, field, given.get(field.name, field.default)) for field in kind.fields}
     key = json.dumps({"feature": name, **values}, ensure_ascii=False, sort_keys=True)
     finders = (kind.find(values, tools),) if kind.find else ()
-    return Feature(key, _label(kind.title, values), kind.yes_no, kind.unit, kind.make(values, tools), finders)
+    readers = (values[kind.reader],) if kind.reader else ()
+    score = kind.make(values, tools)
+    return Feature(key, _label(kind.title, values), kind.yes_no, kind.unit, score, finders, readers)
 
 
 def _combination(name: str, given: Mapping[str, Any], tools: Tools, depth: int) -> Feature:
@@ -108,29 +112,31 @@ def _combination(name: str, given: Mapping[str, Any], tools: Tools, depth: int) 
         raise PlaygroundError(f'{name} needs {allowed} under "of".')
     inner = [_feature(part, tools, depth) for part in many]
     data: dict[str, Any] = {"feature": name, "of": [json.loads(part.key) for part in inner]}
-    first, finders = inner[0], tuple(find for part in inner for find in part.finders)
+    first = inner[0]
     if name == "product":
         return _made(
             data,
             " and ".join(part.label for part in inner),
             all(part.yes_no for part in inner),
             lambda texts: [math.prod(values) for values in zip(*(part.score(texts) for part in inner), strict=True)],
-            finders,
+            inner,
         )
     if name == "not":
         if not first.yes_no:
             raise PlaygroundError(f"Only a yes/no feature can be negated; {first.label} is a number: use at_least.")
-        return _made(
-            data, f"not ({first.label})", True, lambda texts: [1.0 - value for value in first.score(texts)], finders
-        )
+        negated: Scores = lambda texts: [1.0 - value for value in first.score(texts)]  # noqa: E731
+        return _made(data, f"not ({first.label})", True, negated, inner)
     least = _value(name, Field("value", "number", "", None, -1e9, 1e9), given.get("value"))
     data["value"] = least
-    label = f"{first.label} ≥ {least:g}"
-    return _made(data, label, True, lambda texts: [float(value >= least) for value in first.score(texts)], finders)
+    reached: Scores = lambda texts: [float(value >= least) for value in first.score(texts)]  # noqa: E731
+    return _made(data, f"{first.label} ≥ {least:g}", True, reached, inner)
 
 
-def _made(data: dict[str, Any], label: str, yes_no: bool, score: Scores, finders: tuple[Finder, ...]) -> Feature:
-    return Feature(json.dumps(data, ensure_ascii=False, sort_keys=True), label, yes_no, "", score, finders)
+def _made(data: dict[str, Any], label: str, yes_no: bool, score: Scores, parts: Sequence[Feature]) -> Feature:
+    key = json.dumps(data, ensure_ascii=False, sort_keys=True)
+    finders = tuple(find for part in parts for find in part.finders)
+    readers = tuple(dict.fromkeys(model for part in parts for model in part.readers))
+    return Feature(key, label, yes_no, "", score, finders, readers)
 
 
 def _value(name: str, field: Field, value: Any) -> Any:

@@ -63,6 +63,8 @@ class Kind:
     unit: str = ""
     find: Callable[[Mapping[str, Any], Tools], spans.Finder] | None = None
     """Where it finds what it looks for; None: it reads the whole text."""
+    reader: str = ""
+    """The field that names the model which reads the texts; empty where none does, and reading takes no time."""
 
 
 def each(score: Callable[[Text], float]) -> Scores:
@@ -238,6 +240,6 @@ KINDS: dict[str, Kind] = {
              _mean_surprisal, "bits"),
         Kind("classifier", "classifier", "Probability of a label under a classifier model.",
              (Field("model", "text", "hub id or folder; on a page one that its host named"),
-              Field("label", "text", "one of its labels")), False, _classifier),
+              Field("label", "text", "one of its labels")), False, _classifier, reader="model"),
     )
 }

@@ -23,6 +23,10 @@ class Text:
     """-log2 of its probability under the model; None where nobody has asked a model."""
 
 
+class Unreadable(PlaygroundError):
+    """A feature cannot be had at all, whatever the text: its model is not there, or has no such label."""
+
+
 Matcher = Callable[[str], bool]
 Span = tuple[int, int]
 """Start and end in a text, in code points."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from playground.control.arrays import Floats
 from playground.control.contexts import ContextRows, fit_averaged, fit_per_context, fit_pooled
 from playground.control.curve import Curve
-from playground.control.evaluation import Evaluator
+from playground.control.evaluation import Evaluated, Evaluator
 from playground.control.features import Feature
 from playground.control.fit import Fit, fit
 from playground.control.joint import check_way, fit_joint
@@ -49,7 +49,11 @@ class Analysis:
             raise PlaygroundError("There are no texts yet: draw a pool first.")
         if not features:
             raise PlaygroundError("Name at least one feature: what should the texts be like?")
-        found = evaluator.table(features, pool.texts)
+        return cls.read(pool, features, evaluator.table(features, pool.texts))
+
+    @classmethod
+    def read(cls, pool: Pool, features: Sequence[Feature], found: Evaluated) -> Analysis:
+        """A pool whose texts have been read."""
         good = [row for row in range(len(pool)) if row not in found.reasons]
         if not good:
             raise PlaygroundError(f"No text could be scored. The first reason: {found.reasons[0]}")

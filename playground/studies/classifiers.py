@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from playground.control.texts import Scores, Text, Tools
+from playground.control.texts import Scores, Text, Tools, Unreadable
 from playground.errors import PlaygroundError
 from playground.models.classifier import Classifier
 
@@ -57,12 +57,16 @@ class Classifiers:
         return self.by_name[name]
 
     def scores(self, name: str, label: str) -> Scores:
-        """The function from texts to p(label). Nothing is loaded before texts are handed to it."""
+        """The function from texts to p(label). Nothing is loaded before texts are handed to it; Unreadable where that
+        fails."""
         chosen = self.get(name)
 
         def score(texts: Sequence[Text]) -> list[float]:
-            chosen.load()
-            index = chosen.index(label)
+            try:
+                chosen.load()
+                index = chosen.index(label)
+            except PlaygroundError as error:
+                raise Unreadable(str(error)) from error
             return [row[index] for row in self._probabilities(chosen, [one.text for one in texts])]
 
         return score

@@ -9,7 +9,7 @@ import asyncio
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,9 @@ from playground.errors import PlaygroundError
 from playground.studies.analysis import Analysis
 from playground.studies.bigrams import toy
 from playground.studies.drawing import Drawing
+from playground.studies.giving_way import Worker
 from playground.studies.proposals import Proposal
+from playground.studies.reading import Reading
 
 MAX_POOLS, MAX_TEXTS = 6, 5_000
 TOY = "toy"
@@ -75,6 +77,8 @@ class Pools:
 
     records: OrderedDict[str, PoolRecord] = field(default_factory=OrderedDict)
     _evaluator: Evaluator = field(default_factory=Evaluator)
+    _reading: Reading | None = None
+    """The newest; one that is no longer asked for ends."""
     _asked_s: float = field(default_factory=time.monotonic)
 
     def views(self) -> list[dict[str, Any]]:
@@ -126,6 +130,29 @@ class Pools:
     def texts(self, pool_id: str) -> Pool:
         """A pool as it stands (on the event loop, which also reads the stream); the toy's is empty here."""
         return Pool() if pool_id == TOY else self.get(pool_id).pool
+
+    def read(
+        self, pool_ids: Sequence[str], features: Sequence[Feature], worker: Worker, is_busy: Callable[[], bool]
+    ) -> Reading:
+        """Have pools read under features (on the event loop): what is read already, or goes on being read."""
+        if not features:
+            raise PlaygroundError("Name at least one feature: what should the texts be like?")
+        pools = [(one, self.get(one).pool) for one in pool_ids]
+        if not len(pools[0][1]):
+            raise PlaygroundError("There are no texts yet: draw a pool first.")
+        made = Reading.of(features, pools, self._reading)
+        if self._reading is not None:
+            if self._reading.key == made.key and self._reading.is_usable:
+                return self._reading
+            self._reading.stop()
+        self._reading = made
+        made.start(self._evaluator, worker, is_busy)
+        return made
+
+    def leave(self) -> None:
+        """The tab is gone: nothing is read for it any more. From any thread."""
+        if self._reading is not None:
+            self._reading.end()
 
     def analysis(self, pool_id: str, pool: Pool, features: Sequence[Feature]) -> Analysis:
         """A pool through features (on the one worker that does such work); the toy has its own."""

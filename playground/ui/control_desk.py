@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from playground.charts import control_curve
-from playground.control.features import COMBINATIONS, KINDS, Feature, features
-from playground.control.kinds import Kind
+from playground.control.features import COMBINATIONS, Feature, features
 from playground.engine import EngineHost, one_thread_worker
 from playground.errors import PlaygroundError
 from playground.sampling import Recipe
@@ -23,22 +22,24 @@ from playground.studies.analysis import Analysis
 from playground.studies.classifiers import Classifiers
 from playground.studies.control_json import curve_json, fit_json
 from playground.studies.control_views import EXPONENT_LIMIT, MEASURES, Ask, control_view
-from playground.studies.giving_way import Worker
+from playground.studies.giving_way import Worker, serving
 from playground.studies.inspect import Inspector
 from playground.studies.pools import MAX_POOLS, MAX_TEXTS, TOY
 from playground.studies.prompts import Prompt
 from playground.studies.proposals import Proposal, prompted
+from playground.studies.reading import Reading
 from playground.studies.text_tools import text_tools
 from playground.ui import asks
+from playground.ui.kinds import kinds_json
 from playground.ui.session import Session
 
 MAX_TOKENS = 128
 PROPOSALS = ("model", "page", "prompt")
 """The model itself; the model under the page's chain and guidance; the model after another prompt."""
-CLASSIFIER = "classifier"
-"""The kind that is offered where the host has named some: else anybody could make the server fetch any model."""
 
 T = TypeVar("T")
+SOON_S = 0.15
+"""How long a ``partial`` view waits for texts to be read: enough where no model reads them."""
 LISTS = ("", "accepted", "rejected", "resampled")
 
 
@@ -70,9 +71,8 @@ class ControlDesk:
 
     async def start(self, session: Session, body: Any) -> dict[str, Any]:
         """What the section needs to draw itself: kinds of features, limits, the pools that are there."""
-        names = self.classifiers.names
         return {
-            "kinds": [_kind_json(kind, names) for kind in KINDS.values() if names or kind.name != CLASSIFIER],
+            "kinds": kinds_json(self.classifiers.names),
             "combinations": list(COMBINATIONS),
             "max_texts": MAX_TEXTS,
             "max_tokens": min(MAX_TOKENS, self.settings.max_tokens),
@@ -112,35 +112,51 @@ class ControlDesk:
         return self._pools(session)
 
     async def view(self, session: Session, body: Any) -> dict[str, Any]:
-        """Gauges, curve and list for a pool, features, targets (or exponents) and β: milliseconds, no model."""
+        """Gauges, curve and list for a pool, features, targets (or exponents) and β: milliseconds, no model.
+
+        Features are read piece by piece, which takes long where a classifier is among them. With ``partial`` the answer
+        comes at once, of the texts that are read, and ``reading`` says how far it is; else it waits for all of them.
+        """
         body = asks.mapping(body)
-        pool_id, pools = asks.text(body, "pool"), session.pools
-        texts = pools.texts(pool_id)
-        others = [(one, pools.get(one).label, pools.texts(one)) for one in _ids(body) if pool_id != TOY]
+        pool_id, others = asks.text(body, "pool"), _ids(body)
+        labels = {one: session.pools.get(one).label for one in others}
+        reading = None
+        if pool_id != TOY:
+            others = [one for one in others if len(session.pools.texts(one)) > 1]
+            reading = await self.read(session, [pool_id, *others], body, SOON_S if asks.flag(body, "partial") else None)
 
         def made() -> dict[str, Any]:
-            asked = self.features_of(pool_id, body)
-            analysis = pools.analysis(pool_id, texts, asked)
-            overlaid = [(label, pools.analysis(one, pool, asked)) for one, label, pool in others if len(pool)]
-            view = control_view(analysis, ask_of(body, len(analysis.features)), overlaid)
-            if "lines" in view:
-                view["figure"] = control_curve.figure(view)
-            return {"pool": pool_id, **view}
+            if reading is None:
+                return self._view(body, bigrams.toy())
+            told = {"pool": pool_id, "reading": reading.view()}  # before the rows are taken: the page asks once more
+            analysis = reading.analysis(pool_id)
+            overlaid = [(labels[one], reading.analysis(one)) for one in others]
+            return told | ({} if analysis is None else self._view(body, analysis, overlaid))
 
-        return await self.on_worker(made)
+        return {"pool": pool_id, "reading": None, **await self.on_worker(made)}
+
+    def _view(
+        self, body: Mapping[str, Any], analysis: Analysis, others: Sequence[tuple[str, Analysis | None]] = ()
+    ) -> dict[str, Any]:
+        known = [(label, other) for label, other in others if other is not None]
+        view = control_view(analysis, ask_of(body, len(analysis.features)), known)
+        if "lines" in view:
+            view["figure"] = control_curve.figure(view)
+        return view
 
     async def export(self, session: Session, body: Any) -> dict[str, Any]:
         """Everything about a pool and its target, for another program: pool, features, exponents, curve, seed."""
         body = asks.mapping(body)
-        pool_id, pools = asks.text(body, "pool"), session.pools
-        texts = pools.texts(pool_id)
+        pool_id = asks.text(body, "pool")
+        record = None if pool_id == TOY else session.pools.get(pool_id)
+        reading = None if pool_id == TOY else await self.read(session, [pool_id], body)
 
         def made() -> dict[str, Any]:
-            analysis: Analysis = pools.analysis(pool_id, texts, self.features_of(pool_id, body))
+            analysis = bigrams.toy() if reading is None else reading.analysis(pool_id)
+            assert analysis is not None  # everything is read
             ask = ask_of(body, len(analysis.features)).filled(analysis)
             fitted = analysis.fit(ask.targets)
             log_ratio = analysis.log_ratio(fitted)
-            record = None if pool_id == TOY else session.pools.get(pool_id)
             return {
                 "model": TOY if record is None else self.host.engine.model.name,
                 "seed": 0 if record is None else record.seed,
@@ -153,6 +169,22 @@ class ControlDesk:
             }
 
         return await self.on_worker(made)
+
+    async def read(
+        self, session: Session, pool_ids: list[str], body: Mapping[str, Any], longest_s: float | None = None
+    ) -> Reading:
+        """Pools under the features of ``body``: all of it, or what is read after so long."""
+        session.pools.get(pool_ids[0])  # a pool that is not there is said before a pattern that cannot be read
+        asked = await self.on_worker(lambda: self.features_of(pool_ids[0], body))
+        worker = self.worker_for(asked)
+        is_busy = serving(self.host.engine) if worker is self._reader else lambda: False
+        reading = session.pools.read(pool_ids, asked, worker, is_busy)
+        await reading.wait(longest_s)
+        return reading
+
+    def worker_for(self, asked: Sequence[Feature]) -> Worker:
+        """Where texts are read: what takes long holds up nobody's drags."""
+        return self._reader if any(one.readers for one in asked) else self.worker
 
     async def on_worker(self, work: Callable[[], T]) -> T:
         made: T = await asyncio.wrap_future(self.worker.submit(work))
@@ -238,29 +270,3 @@ def _chain_label(chain: list[dict[str, Any]], recipe: Recipe) -> str:
     if not recipe.guidance.is_off:
         names.insert(0, f"guidance {recipe.scale:g}")
     return " → ".join(names) or "the model"
-
-
-def _kind_json(kind: Kind, classifiers: list[str]) -> dict[str, Any]:
-    """``choices``: what may be chosen, null where anything may; ``asks``: the route that knows it, given the field
-    before."""
-    choices = {"model": classifiers} if kind.name == CLASSIFIER else {}
-    route = {"label": "labels"} if kind.name == CLASSIFIER else {}
-    return {
-        "name": kind.name,
-        "title": kind.title,
-        "help": kind.help,
-        "yes_no": kind.yes_no,
-        "fields": [
-            {
-                "name": one.name,
-                "kind": one.kind,
-                "help": one.help,
-                "default": one.default,
-                "low": one.low,
-                "high": one.high,
-                "choices": choices.get(one.name),
-                "asks": route.get(one.name),
-            }
-            for one in kind.fields
-        ],
-    }

@@ -251,6 +251,7 @@ class Desk:
 
     def forget(self, session: Session) -> None:
         """End a session's work and drop its rows."""
+        session.pools.leave()
         self.tuning.leave(session.token)
         self.collect.leave(session.token)
         if self.host.status.state == "ready":

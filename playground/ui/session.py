@@ -166,6 +166,7 @@ class Sessions:
         token = self._gradio.pop(gradio_hash or "", None)
         if token is not None and token in self._sessions:
             self._sessions[token].idle = True
+            self._sessions[token].pools.leave()
         return token
 
     def __len__(self) -> int:
