@@ -8,7 +8,8 @@ import { knobs, promptJson } from "./knobs.js";
 import { el } from "./panels.js";
 
 const TOY = "toy";
-const PROPOSALS = [["model", "the model"], ["page", "the model under the strip above"], ["prompt", "the model after another prompt"]];
+const PROPOSALS = [["model", "the model"], ["page", "the model under the strip above"], ["prompt", "the model after another prompt"],
+  ["tuned", "the model as tuned below"]];
 
 export function createDrawing({ state, start, tools, now, changed, failed, watch, wantStrip }) {
   const number = (label, value, max, id) => {
@@ -26,6 +27,7 @@ export function createDrawing({ state, start, tools, now, changed, failed, watch
     asked.hidden = proposal.value !== "prompt";
     wantStrip("proposal", proposal.value === "page");
   });
+  offerTuned(false);
   const go = button("Draw a pool", "pg-control-draw", () => request(() => ({
     ...promptJson(), ...knobs(), proposal: proposal.value, asked: asked.value, num_texts: whole(texts.input),
     max_tokens: whole(tokens.input), seed: whole(seed.input),
@@ -51,6 +53,19 @@ export function createDrawing({ state, start, tools, now, changed, failed, watch
     line, el("div", { class: "pg-control-form" }, chips, more, drop, save));
 
   const whole = (input) => Number.parseInt(input.value, 10);
+
+  /** Whether there is a tuned model to draw from. */
+  function offerTuned(isThere) {
+    proposal.querySelector("[value=tuned]").disabled = !isThere;
+  }
+
+  /** A pool of what the tuned model writes, beside the others. */
+  function drawTuned() {
+    proposal.value = "tuned";
+    proposal.dispatchEvent(new Event("change", { bubbles: true }));
+    go.click();
+    root.scrollIntoView({ block: "start" });
+  }
 
   async function request(body) {
     go.disabled = true;
@@ -125,7 +140,7 @@ export function createDrawing({ state, start, tools, now, changed, failed, watch
     setText(words, progressWords(progress));
   }
 
-  return { root, paint };
+  return { root, paint, offerTuned, drawTuned };
 }
 
 function progressWords(progress) {

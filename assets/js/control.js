@@ -43,7 +43,7 @@ async function open(node, tools) {
   const right = el("div", { class: "pg-control-right" }, beta.root);
   node.replaceChildren(el("section", { class: "pg-panel pg-control", "aria-label": "Distributional control" },
     el("h2", {}, "Texts that are like this on average"), drawing.root,
-    el("div", { class: "pg-control-columns" }, left, right), list.root), createTuning(aim, wantStrip));
+    el("div", { class: "pg-control-columns" }, left, right), list.root), createTuning({ aim, wantStrip, pools: drawing }));
 
   /** The strip stands above the section while something here reads it, and only then: it would fill a phone. */
   function wantStrip(who, on) {

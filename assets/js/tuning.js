@@ -13,8 +13,9 @@ const POLL_MS = 700;
 const FIGURES = { distance: "Distance", mass: "Mass of the target", shares: "Shares", moments: "Features" };
 
 /** The panel, as a node. ``aim()`` answers what to learn, {pool, features, targets, exponents}, or throws why not;
- * ``wantStrip(who, on)`` says whether the strip is of use here. */
-export function createTuning(aim, wantStrip) {
+ *  ``wantStrip(who, on)`` says whether the strip is of use here; ``pools`` is told whether there is a tuned model, and
+ *  draws from it: {offerTuned(isThere), drawTuned()}. */
+export function createTuning({ aim, wantStrip, pools }) {
   const root = document.createElement("section");
   root.className = "pg-panel pg-tuning";
   root.setAttribute("aria-label", "Tuning");
@@ -23,7 +24,8 @@ export function createTuning(aim, wantStrip) {
     + "weights: everybody else keeps the untouched model, and goes first. After every pass and step it is asked how exact "
     + "it has become.");
   const form = el("form", "pg-tuning-form", root);
-  const state = { root, form, aim, wantStrip, figures: {}, texts: [], written: [], timer: null, since: 0 };
+  form.id = "pg-tuning-form";
+  const state = { root, form, aim, wantStrip, pools, figures: {}, texts: [], written: [], timer: null, since: 0 };
   state.settings = settingFields(form);
   state.buttons = buttons(state, root);
   state.progress = el("div", "pg-tuning-progress", root);
@@ -61,12 +63,15 @@ function buttons(state, root) {
     made[name] = el("button", "pg-button", bar, words);
     setAttr(made[name], "type", "button");
     if (title) setAttr(made[name], "title", title);
-    made[name].addEventListener("click", work);
+    if (work) made[name].addEventListener("click", work);
   };
-  add("start", "Tune", () => start(state));
+  add("start", "Tune");
+  Object.assign(made.start, { type: "submit" }).setAttribute("form", state.form.id); // Enter in a field starts it too
   add("cancel", "Cancel", () => asked(state, "cancel", {}));
   add("more", "More steps", () => asked(state, "more", { ...state.settings.read(), num_epochs: 0 }),
     "Goes on from where the adapter stands");
+  add("draw", "Draw a pool from it", () => state.pools.drawTuned(),
+    "Its texts, weighed as texts of the untouched model: how much more is accepted at the same exactness");
   add("save", "Keep", () => kept(state), "Keeps the adapter on this server under a name that only you are told");
   add("forget", "Show me forgetting", () => start(state, "forgetting"),
     "Eight passes over the few good texts at a high rate: hits rise, exactness is lost");
@@ -172,10 +177,11 @@ async function poll(state) {
 
 function show(state, answer) {
   const { active = false, view = null } = answer ?? {};
-  const { start: go, cancel, more, save, forget } = state.buttons;
+  const { start: go, cancel, more, save, draw: pool, forget } = state.buttons;
   for (const button of [go, forget]) button.disabled = active;
   cancel.hidden = !active;
-  for (const button of [more, save]) button.hidden = active || !view;
+  for (const button of [more, save, pool]) button.hidden = active || !view;
+  state.pools.offerTuned(Boolean(view));
   state.progress.hidden = !answer;
   if (!answer) return;
   setAttr(state.bar, "value", String(answer.fraction));

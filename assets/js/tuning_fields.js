@@ -41,9 +41,6 @@ export function settingFields(form) {
   const resume = el("input");
   Object.assign(resume, { type: "text", maxLength: 32, placeholder: "none", spellcheck: false });
   field(box, "Go on from a kept adapter", resume, "The name it was kept under");
-  const go = el("button", "pg-sr", form, "Tune");
-  go.type = "submit";
-  go.tabIndex = -1;
   const losses = new Map();
   loss.addEventListener("change", () => setText(summary, losses.get(loss.value)?.summary ?? ""));
   return {

@@ -27,9 +27,9 @@ export function meters(parent) {
   };
 }
 
-export function drawMeters(parts, { points, facts }) {
+export function drawMeters(parts, { points, now, facts }) {
   const first = points[0];
-  const last = points.at(-1);
+  const last = points[now];
   if (!last) return;
   const left = last.kl_held_out ?? last.kl_target;
   const began = Math.max(first.kl_held_out ?? first.kl_target ?? 1, 1e-9);

@@ -54,8 +54,10 @@ class Tuning:
     _norm: float | None = None
     _fresh: Fresh | None = None
     """Texts of the policy exactly as it stands; None once a step was taken."""
-    _best: tuple[float, int, dict[str, Any]] | None = None
-    """Held-out KL, place among the points, weights."""
+    _best: tuple[float, int, dict[str, Any], list[TextView]] | None = None
+    """Held-out KL, place among the points, weights, texts."""
+    _back: int | None = None
+    """The place of the point that the adapter went back to; None: it is as far as the run."""
     _units_done: float = 0.0
     _conclusion: str = DONE
 
@@ -83,14 +85,21 @@ class Tuning:
         self._phase, self._units_done, self._fresh, self._best = "start", 0.0, None, None
         self._conclusion = DONE
 
+    @property
+    def step(self) -> int:
+        """After how many gradient steps the adapter stands: fewer than were taken where it went back to its best."""
+        return self.tuner.num_steps if self._back is None else self.points[self._back]["step"]
+
     def view(self, message: str) -> TuningView:
+        now = len(self.points) - 1 if self._back is None else self._back
         return TuningView(
             phase=self._phase,
             message=message,
             fraction=min(1.0, self._units_done / self._num_units),
             points=list(self.points),
+            now=now,
             texts=list(self._texts),
-            alarm=self.points[-1]["alarm"] if self.points else None,
+            alarm=self.points[now]["alarm"] if self.points else None,
             facts=self._facts(),
         )
 
@@ -146,7 +155,7 @@ class Tuning:
             yield self.view(words)
         if len(some):
             self._norm = self.tuner.step(self.settings.learning_rate)
-            self._fresh = None
+            self._fresh = self._back = None
 
     # Looks
 
@@ -164,7 +173,7 @@ class Tuning:
         self.points.append(point)
         self._texts = shown(fresh, self.goal, self.tuner.model.backend.vocabulary.decode)
         if self._best is None or kl < self._best[0]:
-            self._best = (kl, len(self.points) - 1, self.tuner.weights())
+            self._best = (kl, len(self.points) - 1, self.tuner.weights(), self._texts)
         yield self.view(f"Looked at the policy after {self.tuner.num_steps} steps")
 
     def _draw(self) -> Generator[TuningView, None, Fresh]:
@@ -186,11 +195,12 @@ class Tuning:
     def _has_enough(self) -> bool:
         """Whether patience has ended; the best weights are back then."""
         assert self._best is not None
-        kl, place, weights = self._best
+        kl, place, weights, texts = self._best
         if not self.settings.patience or len(self.points) - 1 - place < self.settings.patience:
             return False
         if self._conclusion == DONE:
             self.tuner.restore(weights)
+            self._back, self._texts = place, texts
             self._conclusion = (
                 f"Stopped: the KL on held-out texts had not fallen for {self.settings.patience} looks. The adapter is "
                 f"back at step {self.points[place]['step']}, where it was {kl:.2f} nats."

@@ -30,6 +30,7 @@ from playground.sampling.search import Search
 from playground.studies.analysis import Analysis
 from playground.studies.giving_way import Worker, in_pieces, serving
 from playground.studies.goal import Floats, Goal, Ids
+from playground.studies.proposals import Proposal, tuned
 from playground.studies.tuned_texts import WrittenView, written
 from playground.studies.tuning import Tuning
 from playground.studies.tuning_settings import TuningSettings
@@ -192,6 +193,12 @@ class TuningRuns:
         """Texts by the session's adapter as it stands, between two pieces of its training."""
         tuning = _trained(self.of(session))
         return await self.on_worker(lambda: written(tuning, chain, num_texts, seed, search))
+
+    async def proposal(self, session: str, context: str, prompt_ids: Ids, max_tokens: int) -> tuple[Proposal, str]:
+        """The session's tuned model as it stands, as what a pool is drawn from, and its name."""
+        tuning = _trained(self.of(session))
+        model = await self.on_worker(tuning.tuner.snapshot)
+        return tuned(context, prompt_ids, model, max_tokens), f"tuned, step {tuning.step}"
 
     async def on_worker(self, work: Callable[[], T]) -> T:
         """Between two pieces of whatever trains."""

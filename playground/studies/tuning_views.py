@@ -55,9 +55,11 @@ class TuningView(TypedDict):
     message: str
     fraction: float
     points: list[PointView]
+    now: int
+    """The place of the point where the adapter stands: the last one, unless it went back to its best; −1 before any."""
     texts: list[TextView]
     alarm: str | None
-    """The last point's."""
+    """That point's."""
     facts: FactsView
 
 

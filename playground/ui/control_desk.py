@@ -29,13 +29,14 @@ from playground.studies.prompts import Prompt
 from playground.studies.proposals import Proposal, prompted
 from playground.studies.reading import Reading
 from playground.studies.text_tools import text_tools
+from playground.studies.tuning_runs import TuningRuns
 from playground.ui import asks
 from playground.ui.kinds import kinds_json
 from playground.ui.session import Session
 
 MAX_TOKENS = 128
-PROPOSALS = ("model", "page", "prompt")
-"""The model itself; the model under the page's chain and guidance; the model after another prompt."""
+PROPOSALS = ("model", "page", "prompt", "tuned")
+"""The model itself; the model under the page's chain and guidance; after another prompt; the tab's tuned model."""
 
 T = TypeVar("T")
 SOON_S = 0.15
@@ -50,6 +51,8 @@ class ControlDesk:
     settings: Settings
     host: EngineHost
     inspector: Inspector
+    runs: TuningRuns
+    """Where a tab's tuned model is."""
     classifiers: Classifiers = field(default_factory=Classifiers)
     worker: Worker = field(default_factory=lambda: one_thread_worker("control"))
     """Not the one that draws everybody's pictures: features read thousands of texts, which may take seconds."""
@@ -93,7 +96,7 @@ class ControlDesk:
         if body.get("pool") is not None:
             record = session.pools.add(engine, asks.text(body, "pool"), num_texts, session.token)
         else:
-            proposal, label = await self._proposal(body)
+            proposal, label = await self._proposal(session, body)
             record = session.pools.draw(engine, proposal, label, num_texts, asks.seed(body), session.token)
         return {"pool": record.id, **self._pools(session)}
 
@@ -199,7 +202,7 @@ class ControlDesk:
             return ()
         return features(body.get("features"), self.classifiers.tools(text_tools()))
 
-    async def _proposal(self, body: Mapping[str, Any]) -> tuple[Proposal, str]:
+    async def _proposal(self, session: Session, body: Mapping[str, Any]) -> tuple[Proposal, str]:
         engine, kind = self.host.engine, asks.text(body, "proposal") or "model"
         if kind not in PROPOSALS:
             raise PlaygroundError(f"proposal is one of {', '.join(PROPOSALS)}.")
@@ -216,6 +219,8 @@ class ControlDesk:
             chain, guidance = knobs.strip.chain, knobs.recipe.guidance
             proposal = Proposal(prompt.text, encoded.prompt_ids, max_tokens, chain, guidance, others)
             return proposal, _chain_label(chain.to_json(), knobs.recipe)
+        if kind == "tuned":
+            return await self.runs.proposal(session.token, prompt.text, encoded.prompt_ids, max_tokens)
         other = Prompt(asks.text(body, "asked"), "", prompt.chat, prompt.system).validated(limit)
         asked = await self.inspector.on_worker(lambda: prompts.encode(other, models))
         label = f"prompted: {other.text[:40]}"

@@ -242,7 +242,7 @@ class Desk:
     @cached_property
     def control(self) -> ControlDesk:
         """The control section's questions."""
-        return ControlDesk(self.settings, self.host, self.inspector, self.classifiers)
+        return ControlDesk(self.settings, self.host, self.inspector, self.tuning.runs, self.classifiers)
 
     @cached_property
     def take_away(self) -> TakeAwayDesk:

@@ -20,4 +20,6 @@ def tuning_view(feature: str, num_points: int = 5) -> TuningView:
         loss="forward_kl", features=[feature], pool_z=0.05, kl_floor=2.99, base_rate=0.05, target_rate=1.0,
         base_moments=[0.05], target_moments=[1.0], num_learnt=32, num_held_out=8, num_weights=2_442_240,
     )  # fmt: skip
-    return TuningView(phase="online", message="", fraction=0.5, points=points, texts=[], alarm=None, facts=facts)
+    return TuningView(
+        phase="online", message="", fraction=0.5, points=points, now=num_points - 1, texts=[], alarm=None, facts=facts
+    )

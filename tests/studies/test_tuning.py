@@ -126,7 +126,9 @@ def test_the_demonstration_of_forgetting_raises_the_alarm(rare_word):
 
 def test_patience_ends_at_the_best_weights(rare_word):
     tuner = Tuner(tiny())
-    *_, last = Tuning(tuner, rare_word, replace(FORGETTING, learning_rate=0.03, max_tokens=8, patience=2)).run()
+    tuning = Tuning(tuner, rare_word, replace(FORGETTING, learning_rate=0.03, max_tokens=8, patience=2))
+    views = list(tuning.run())
+    last = views[-1]
     kls = [point["kl_held_out"] for point in last["points"]]
     best = int(np.argmin(kls))
     assert best + 3 == len(kls) and f"back at step {last['points'][best]['step']}" in last["message"]
@@ -135,6 +137,8 @@ def test_patience_ends_at_the_best_weights(rare_word):
         pass
     texts = [(PROMPT, ids) for ids in rare_word.written[:20]]
     assert tuner.log_policy(texts).tolist() == fresh.log_policy(texts).tolist()
+    assert last["now"] == best and tuning.step == last["points"][best]["step"] < tuner.num_steps
+    assert last["texts"] == next(view["texts"] for view in views if len(view["points"]) == best + 1), "its texts too"
 
 
 def test_reverse_kl_is_refused_where_the_target_has_zeros(rare_word):

@@ -43,6 +43,21 @@ async def until_it_ends(desk: Desk, session: Session) -> dict[str, Any]:
     return state
 
 
+async def a_pool_of_it(desk: Desk, session: Session) -> None:
+    """Drawn by the tuned model, weighed as texts of the model: under the same target more of them are accepted."""
+    seen = {}
+    for proposal in ("model", "tuned"):
+        asked = {"prompt": "ABC", "proposal": proposal, "num_texts": 150, "max_tokens": 8, "seed": 1}
+        pool = (await desk.control.draw(session, asked))["pool"]
+        while any(one["running"] for one in (await desk.control.pools(session, {}))["pools"]):
+            await asyncio.sleep(0.01)
+        seen[proposal] = await desk.control.view(session, {**ASKED, "pool": pool})
+    labels = [one["label"] for one in (await desk.control.pools(session, {}))["pools"]]
+    assert labels == ["the model", "tuned, step 3"]
+    rates = {name: view["beta"]["acceptance_rate"] for name, view in seen.items()}
+    assert seen["tuned"]["num_accepted"] > 1.5 * seen["model"]["num_accepted"], rates
+
+
 def test_from_the_pool_to_the_text(desk):
     session = desk.sessions.create()
 
@@ -67,6 +82,9 @@ def test_from_the_pool_to_the_text(desk):
         assert "itself" in plain["label"] and len(plain["texts"]) == 4
         beam = await desk.tuning.write(session, {"search": {"search": "beam", "num_beams": 3}, "num_texts": 4})
         assert len(beam["texts"]) == 1 and "beam search" in beam["label"]
+        await a_pool_of_it(desk, session)
+        with pytest.raises(PlaygroundError, match="Nothing is being tuned"):
+            await desk.control.draw(other, {"prompt": "ABC", "proposal": "tuned", "num_texts": 4})
         with pytest.raises(PlaygroundError, match="There is no search"):
             await desk.tuning.write(session, {"search": "magic"})
         name = (await desk.tuning.save(session, {}))["saved"]
