@@ -49,8 +49,12 @@ class Settings:
     )
     cache_dir: str = setting("~/.cache/decoding-playground", "where the converted default model is kept")
     num_threads: int = setting(0, "torch threads of the engine; 0 leaves it to torch", low=0)
-    max_lanes: int = setting(64, "sequences in one forward pass (a request with guidance takes two)", low=2)
-    kv_budget_mb: int = setting(2048, "memory for keys and values of running requests, MiB", low=1)
+    max_lanes: int = setting(
+        128, "texts served at once (guidance takes two each); bulk work, such as pools, has at most half", low=2
+    )
+    kv_budget_mb: int = setting(
+        2048, "memory for keys and values of running requests, MiB; half of it at most for bulk work", low=1
+    )
     store_budget_mb: int = setting(512, "memory for stored logits rows, MiB", low=1)
     max_queue: int = setting(256, "requests that may wait; more are refused", low=1)
     max_tokens: int = setting(1024, "longest generation a visitor may ask for, tokens", low=1)

@@ -47,7 +47,7 @@ class Engine:
         *,
         others: Sequence[Model] = (),
         num_threads: int | None = None,
-        max_lanes: int = 64,
+        max_lanes: int = 128,
         kv_budget_mb: int = 2048,
         store_budget_mb: int = 512,
         max_queue: int = 256,
@@ -226,7 +226,7 @@ class Engine:
         try:
             with torch.no_grad():
                 while self._take_news():
-                    self._guard.round(anyone_waiting=len(self._waiting) > 0)
+                    self._guard.round()
         finally:
             self._end_all()
 
@@ -243,7 +243,8 @@ class Engine:
         with self._news:
             self._waiting.forget_ended()
             self._take_back()
-            self._scheduler.admit(self._waiting)
+            for job in self._scheduler.admit(self._waiting):
+                self.store.end(job.stream.id)
             self._waiting.number()
             return not self._closing
 

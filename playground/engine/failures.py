@@ -29,13 +29,13 @@ class Guard:
         self._worker = worker
         self._scheduler = scheduler
 
-    def round(self, anyone_waiting: bool) -> None:
+    def round(self) -> None:
         """One round, whatever it raises."""
         if not self._scheduler.running:
             return
         plan = self._scheduler.plan()
         try:
-            self._worker.round(plan, anyone_waiting)
+            self._worker.round(plan)
         except Exception as error:
             if is_out_of_memory(error):
                 self._end_youngest(plan)

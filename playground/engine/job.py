@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from playground.engine.budget import Cost
+from playground.engine.budget import Cost, num_first_slots
 from playground.engine.gang import Gang
 from playground.engine.pursuit import Pursuit
 from playground.engine.records import Priority, Reading, Request
@@ -71,6 +71,10 @@ class Job:
     """The texts in flight of a request that looks ahead; it has no samples."""
     num_started: int = 0
     """Samples started so far."""
+    num_before_turn: int = 0
+    """Samples started before it last came out of the queue."""
+    fair_slots: int = 0
+    """Slots it may hold while others are there; of a request of several samples."""
 
     @property
     def priority(self) -> Priority:
@@ -87,6 +91,32 @@ class Job:
         if isinstance(self.work, Reading) or self.work.looks_ahead:
             return 0
         return self.work.num_samples - self.num_started
+
+    @property
+    def is_elastic(self) -> bool:
+        """It writes several samples, more or fewer of them at once."""
+        return isinstance(self.work, Request) and self.work.num_samples > 1
+
+    @property
+    def num_first_slots(self) -> int:
+        """Slots it needs to start, or to go on where it has stopped."""
+        num_slots = num_first_slots(self.work)
+        return min(num_slots, self.num_unstarted) if self.is_elastic else num_slots
+
+    @property
+    def num_used(self) -> int:
+        """Slots of samples and of the prompt they share."""
+        return len(self.samples) + (self.root is not None)
+
+    @property
+    def num_wanted(self) -> int:
+        """Slots it has a use for; the last sample takes the prompt's."""
+        return len(self.samples) + self.num_unstarted if self.is_elastic else num_first_slots(self.work)
+
+    @property
+    def is_hungry(self) -> bool:
+        """It holds less than its share, and would use more."""
+        return self.is_elastic and self.num_slots < min(self.fair_slots, self.num_wanted)
 
     @property
     def gangs(self) -> list[Gang]:

@@ -63,7 +63,7 @@ class Worker:
         self._pace = pace
         self._meter = meter
 
-    def round(self, plan: Sequence[Payment], anyone_waiting: bool) -> None:
+    def round(self, plan: Sequence[Payment]) -> None:
         """Forward what is owed, draw for every sample whose rows are there, deliver."""
         start_s = time.perf_counter()
         answers = forward(self._fleet, [(payment.gang, payment.chunks) for payment in plan])
@@ -73,7 +73,7 @@ class Worker:
         num_found = self._pursue()
         chain_s = time.perf_counter()
         for one, decision in zip(ready, decisions, strict=True):
-            self._deliver(one, decision, anyone_waiting)
+            self._deliver(one, decision)
         times = StepTimes(forward_s - start_s, chain_s - forward_s, time.perf_counter() - chain_s)
         self._meter.observe(times, len(ready) + num_found)
         self._learn(plan, times)
@@ -149,7 +149,7 @@ class Worker:
         ]
         return decide(asks, torch.stack([one.rows[0] for one in ready]), [one.rows[1:] for one in ready])
 
-    def _deliver(self, one: Ready, decision: Decision | Exception, anyone_waiting: bool) -> None:
+    def _deliver(self, one: Ready, decision: Decision | Exception) -> None:
         """Write the token down, tell the reader, and free what has ended."""
         job, sample = one.job, one.sample
         if job.stream.done:  # cancelled meanwhile, or another sample of it has failed
@@ -164,7 +164,7 @@ class Worker:
         self._keep(job, one.request, step, one.rows)
         job.stream.put(step)
         if step.end is not None:
-            self._scheduler.end_sample(job, sample, anyone_waiting)
+            self._scheduler.end_sample(job, sample)
             if not job.samples and not job.num_unstarted:
                 self.end(job, Done(step.end, self._why(one.request, sample.room, step.end), sample.number))
 
