@@ -6,6 +6,7 @@ import { createBeta } from "./control-beta.js";
 import { createDrawing } from "./control-draw.js";
 import { createFeatures } from "./control-features.js";
 import { createList } from "./control-list.js";
+import { createMeters } from "./control-meters.js";
 import { setText } from "./dom.js";
 import { announce } from "./page.js";
 import { el } from "./panels.js";
@@ -39,7 +40,8 @@ async function open(node, tools) {
   const features = createFeatures(handlers);
   const beta = createBeta(handlers);
   const list = createList(handlers);
-  const left = el("div", { class: "pg-control-left" }, features.root, reading.root, say, refusal);
+  const meters = createMeters();
+  const left = el("div", { class: "pg-control-left" }, features.root, reading.root, meters.root, say, refusal);
   const right = el("div", { class: "pg-control-right" }, beta.root);
   node.replaceChildren(el("section", { class: "pg-panel pg-control", "aria-label": "Distributional control" },
     el("h2", {}, "Texts that are like this on average"), drawing.root,
@@ -101,21 +103,26 @@ async function open(node, tools) {
     features.paint(view);
     refusal.hidden = !view.refusal;
     setText(refusal, view.refusal);
-    right.dataset.stale = list.root.dataset.stale = String(Boolean(view.refusal));
+    stale(Boolean(view.refusal));
     if (!view.refusal) {
+      meters.paint(view);
       beta.paint(view);
       list.paint(view);
     }
-    setText(say, sentence(view));
-    announce(view.refusal || `${beta.words()} ${sentence(view)}`); // heard once it stands, never at every frame of a drag
+    setText(say, notes(view));
+    announce(view.refusal || `${beta.words()} ${distance(view)} ${notes(view)}`); // heard once it stands, never at every frame of a drag
     node.dataset.painted = String(Number(node.dataset.painted ?? 0) + 1);
+  }
+
+  function stale(yes) {
+    for (const part of [right, list.root, meters.root]) part.dataset.stale = String(yes);
   }
 
   function paintRefusal(words) {
     if (words) reading.paint(null);
     refusal.hidden = !words;
     setText(refusal, words);
-    right.dataset.stale = list.root.dataset.stale = "true";
+    stale(true);
   }
 
   let watching = 0;
@@ -155,8 +162,8 @@ function createReading() {
   } };
 }
 
-/** One sentence that says what the numbers mean. */
-function sentence(view) {
+/** What no meter says: how sure all this is, what is out of reach, what was left out. */
+function notes(view) {
   if (!view.fit) return "";
   const parts = [];
   if (view.enumerated) {
@@ -166,8 +173,6 @@ function sentence(view) {
   } else if (view.fit.status === "not_converged") {
     parts.push("The exponents did not settle; take these figures for a hint.");
   }
-  parts.push(`The nearest distribution to the model with these means is ${view.fit.kl.toFixed(2)} nats away from it.`);
-  if (!view.enumerated) parts.push(`The ${view.num_rows} texts are worth ${Math.round(view.fit.ess)} of its own.`);
   const [reach, error] = view.reachable;
   if (reach < 1) {
     parts.push(`This proposal can write only ${(100 * reach).toFixed(0)} % (± ${(200 * error).toFixed(0)}) of what the model `
@@ -176,3 +181,7 @@ function sentence(view) {
   if (view.num_left_out) parts.push(`${view.num_left_out} texts were left out: ${view.reasons.join("; ")}`);
   return parts.join(" ");
 }
+
+const distance = ({ fit, enumerated, num_rows: rows }) =>
+  `The nearest distribution to the model with these means is ${fit.kl.toFixed(2)} nats away from it.${
+    enumerated ? "" : ` The ${rows} texts are worth ${Math.round(fit.ess)} of its own.`}`;

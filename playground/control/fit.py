@@ -30,6 +30,7 @@ MANY_FEATURES = 200
 FAR_SCORE = 30.0
 """Nats: exponents that weigh rows by more than e^30 may stand for infinite ones."""
 LOW_ESS, HIGH_K = 100.0, 0.7
+"""Where the effective sample size and the shape of the weights' tail begin to warn."""
 LARGEST = 1e100
 
 

@@ -16,7 +16,7 @@ from playground.control.arrays import Floats
 from playground.control.bootstrap import Interval, curve_intervals
 from playground.control.curve import Curve
 from playground.control.dual import log_sum_exp
-from playground.control.fit import Fit, fit
+from playground.control.fit import HIGH_K, LOW_ESS, Fit, fit
 from playground.errors import PlaygroundError
 from playground.studies.analysis import Analysis
 from playground.studies.control_json import finite
@@ -24,6 +24,8 @@ from playground.studies.control_texts import text_rows
 
 MEASURES = ("tvd", "kl", "js")
 NUM_RESAMPLES = 60
+HIGH_SHARE = 0.1
+"""A single text that stands for more of the target than this is worth a warning."""
 EXPONENT_LIMIT = 12.0
 
 
@@ -202,6 +204,7 @@ def _figures(analysis: Analysis, target: Fit) -> dict[str, Any]:
         "largest_share": target.largest_share,
         "pareto_k": finite(target.pareto_k),
         "residual": target.residual,
+        "limits": {"ess": LOW_ESS, "k": HIGH_K, "share": HIGH_SHARE},
     }
 
 

@@ -93,13 +93,13 @@ def test_a_pool_is_drawn_and_every_drag_is_answered_without_it(page: Any) -> Non
     slide(page, ".pg-gauge-track input", 0.5)
     assert "target 50.0 %" in said(page, ".pg-gauges")
     assert page.locator(".pg-gauge-refusal").first.is_hidden()
-    assert page.locator(".pg-control-refusal").is_hidden()
+    assert page.locator(".pg-control-left > .pg-control-refusal").is_hidden()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url.rpartition("/pg/v1/")[2]))
     after(page, lambda: page.get_by_role("button", name="1 in 10").click())
     assert "10.0 % accepted" in said(page, ".pg-control-reading")
     slide(page, ".pg-gauge-more input[type=range]", 0.0)
-    assert "0.00 nats away" in said(page, ".pg-control-say")
+    assert said(page, "[data-meter=kl] .pg-meter-value") == "0.00 nats"
     assert set(asked) <= {"control/view", "status"}
     page.locator("#pg-control-only").select_option("rejected")
     page.wait_for_function("document.querySelectorAll('.pg-control-texts .pg-accepted').length === 0")
