@@ -12,7 +12,7 @@ import { el } from "./panels.js";
 const METERS = [
   { name: "kl", title: "From the model", exact: true,
     about: "KL(p‖a): how far the nearest distribution with these means lies from the model. The full bar is ln n, the most that n texts can show.",
-    draw: ({ kl }, rows) => ({ value: kl.toFixed(2), note: "nats", share: kl / Math.log(Math.max(rows, 2)) }) },
+    draw: ({ kl }, rows) => ({ value: Math.max(0, kl).toFixed(2), note: "nats", share: kl / Math.log(Math.max(rows, 2)) }) },
   { name: "z", title: "Z", exact: true,
     about: "The total of P, the target before it is divided to sum to 1. Accepting exactly takes (largest P/q) / Z proposals a text.",
     draw: ({ log_z: logZ }) => ({ value: figure(Math.exp(logZ)), note: "", share: null }) },

@@ -183,5 +183,5 @@ function notes(view) {
 }
 
 const distance = ({ fit, enumerated, num_rows: rows }) =>
-  `The nearest distribution to the model with these means is ${fit.kl.toFixed(2)} nats away from it.${
+  `The nearest distribution to the model with these means is ${Math.max(0, fit.kl).toFixed(2)} nats away from it.${
     enumerated ? "" : ` The ${rows} texts are worth ${Math.round(fit.ess)} of its own.`}`;
