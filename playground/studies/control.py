@@ -95,7 +95,7 @@ class Study:
         """This study with an empty pool and texts written by another model of the same vocabulary: a tuned one
         (``tuning.tuner.snapshot()``), say. The target stays what it is, near the engine's own model."""
         other = copy(self)
-        other.pool, other.ending, other._num_drawn = Pool(), "", 0
+        other.pool, other.ending, other.collection, other._num_drawn = Pool(), "", None, 0
         other.proposals = [tuned(one.context, one.prompt_ids, model, one.max_tokens) for one in self.proposals]
         return other
 
