@@ -126,7 +126,7 @@ export function createDrawing({ state, start, tools, now, changed, failed, watch
     chips.replaceChildren(...wanted.map((one) => {
       const chosen = one.id === state.pool;
       return el("button", { type: "button", role: "radio", class: "pg-chip", "data-pool": one.id, "aria-checked": String(chosen),
-        tabindex: chosen ? 0 : -1, title: one.prompt ?? "", onclick: () => choose(one.id) }, `${one.label}, ${count(one.num_texts)}`);
+        tabindex: chosen ? 0 : -1, title: one.prompts?.join("\n") ?? "", onclick: () => choose(one.id) }, `${one.label}, ${count(one.num_texts)}`);
     }));
     if (focused) chips.querySelector("[aria-checked=true]")?.focus();
     const shown = state.pools.find((one) => one.id === state.pool);

@@ -110,6 +110,11 @@ class Drawing:
             del self._rows[done]
         return made
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every text that was asked for is finished."""
+        return self._num_finished == self.num_samples
+
     def progress(self) -> dict[str, Any]:
         """How far it is, for people: counts, texts a second, seconds that are left."""
         elapsed_s = (self._ended_s or time.perf_counter()) - self.started_s

@@ -20,7 +20,7 @@ from playground.engine import Engine
 from playground.errors import PlaygroundError
 from playground.studies.analysis import Analysis
 from playground.studies.bigrams import toy
-from playground.studies.drawing import Drawing
+from playground.studies.drawings import Drawings
 from playground.studies.giving_way import Worker
 from playground.studies.proposals import Proposal
 from playground.studies.reading import Reading
@@ -37,13 +37,14 @@ class PoolRecord:
 
     id: str
     label: str
-    proposal: Proposal
+    proposals: tuple[Proposal, ...]
+    """One for each prompt."""
     seed: int
     kept: Pool = field(default_factory=Pool)
     """From drawings that have ended."""
     num_asked: int = 0
-    """Texts ever asked for: the number of the next one, so that no dart is thrown twice."""
-    drawing: Drawing | None = None
+    """Texts of each prompt ever asked for: the number of the next one, so that no dart is thrown twice."""
+    drawing: Drawings | None = None
     task: asyncio.Task[None] | None = None
 
     @property
@@ -64,7 +65,7 @@ class PoolRecord:
         return {
             "id": self.id,
             "label": self.label,
-            "prompt": self.proposal.context,
+            "prompts": [one.context for one in self.proposals],
             "num_texts": len(self.pool),
             "running": self.running,
             "progress": None if self.drawing is None else self.drawing.progress(),
@@ -87,10 +88,10 @@ class Pools:
         return [record.view() for record in self.records.values()]
 
     def draw(
-        self, engine: Engine, proposal: Proposal, label: str, num_texts: int, seed: int, session: str
+        self, engine: Engine, proposals: Sequence[Proposal], label: str, num_texts: int, seed: int, session: str
     ) -> PoolRecord:
-        """Start a new pool; the oldest makes room."""
-        record = PoolRecord(secrets.token_hex(8), label, proposal, seed)
+        """Start a new pool of ``num_texts`` of each prompt; the oldest makes room."""
+        record = PoolRecord(secrets.token_hex(8), label, tuple(proposals), seed)
         self._start(engine, record, num_texts, session)
         self.records[record.id] = record
         while len(self.records) > MAX_POOLS:
@@ -115,7 +116,7 @@ class Pools:
         """End the drawing; the texts that are finished stay."""
         record = self.get(pool_id)
         if record.drawing is not None:
-            record.drawing.stream.cancel()
+            record.drawing.cancel()
         return record
 
     def drop(self, pool_id: str) -> None:
@@ -162,10 +163,14 @@ class Pools:
         return time.monotonic() - self._asked_s < ABANDONED_S
 
     def _start(self, engine: Engine, record: PoolRecord, num_texts: int, session: str) -> None:
-        if len(record.pool) + num_texts > MAX_TEXTS:
-            raise PlaygroundError(f"A pool of this page holds at most {MAX_TEXTS:,} texts; scripts may draw more.")
+        num_prompts = len(record.proposals)
+        if len(record.pool) + num_texts * num_prompts > MAX_TEXTS:
+            each = f" ({MAX_TEXTS // num_prompts:,} of each of {num_prompts} prompts)" if num_prompts > 1 else ""
+            raise PlaygroundError(
+                f"A pool of this page holds at most {MAX_TEXTS:,} texts{each}; scripts may draw more."
+            )
         self._asked_s = time.monotonic()
-        drawing = Drawing.start(engine, record.proposal, num_texts, record.seed, record.num_asked, session)
+        drawing = Drawings.start(engine, record.proposals, num_texts, record.seed, record.num_asked, session)
         record.reserved(num_texts)
         record.kept, record.drawing = record.pool, drawing
         record.task = asyncio.get_running_loop().create_task(drawing.read(self._is_wanted))

@@ -6,6 +6,7 @@ Knows nothing about HTTP or Gradio. Every number is checked for type, finiteness
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from playground.errors import PlaygroundError
@@ -17,6 +18,8 @@ from playground.studies.rows import Knobs
 from playground.studies.strip import Strip, numbered
 
 MAX_SCALE = 20.0
+MAX_PROMPTS = 8
+"""Of one pool."""
 MAX_PINS, MAX_STOPS, MAX_STOP_CHARS = 64, 8, 200
 
 
@@ -64,6 +67,18 @@ def prompt(body: Mapping[str, Any], max_chars: int) -> Prompt:
     return Prompt(text(body, "prompt"), text(body, "negative"), flag(body, "chat"), text(body, "system")).validated(
         max_chars
     )
+
+
+def prompts(body: Mapping[str, Any], max_chars: int) -> tuple[Prompt, ...]:
+    """The prompt boxes' prompt, and ``more_prompts`` under the same system text and negative. Blank ones are left out,
+    and one that is there twice counts once."""
+    first, given = prompt(body, max_chars), body.get("more_prompts") or []
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        raise PlaygroundError("more_prompts must be a list of texts.")
+    texts = dict.fromkeys([first.text, *(one for one in given if one.strip())])
+    if len(texts) > MAX_PROMPTS:
+        raise PlaygroundError(f"A pool follows at most {MAX_PROMPTS} prompts; these are {len(texts)}. Leave some out.")
+    return tuple(replace(first, text=one).validated(max_chars) for one in texts)
 
 
 def scale(body: Mapping[str, Any]) -> float:

@@ -64,7 +64,7 @@ class CollectDesk:
         _refuse_while_running(session)  # another one may have begun meanwhile
         engine = self.control.host.engine
         rule = StoppingRule(rule.num_accepted, rule.max_proposals, rule.precision, promise.rate)
-        source = FreshTexts(engine, [record.proposal], record.seed, rule.max_proposals, record.reserved, session.token)
+        source = FreshTexts(engine, record.proposals, record.seed, rule.max_proposals, record.reserved, session.token)
         collection = Collection(Aim(features, promise.log_ratio, promise.log_beta, rule))
         run = CollectingRun(source, collection, promise, record.label, engine.model.name)
         run.start(self.control.worker)

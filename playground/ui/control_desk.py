@@ -9,15 +9,15 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 from playground.charts import control_curve
 from playground.control.features import COMBINATIONS, Feature, features
 from playground.engine import EngineHost, one_thread_worker
 from playground.errors import PlaygroundError
-from playground.sampling import Recipe
 from playground.settings import Settings
-from playground.studies import bigrams, prompts
+from playground.studies import bigrams
 from playground.studies.analysis import Analysis
 from playground.studies.classifiers import Classifiers
 from playground.studies.control_json import curve_json, fit_json
@@ -25,18 +25,13 @@ from playground.studies.control_views import EXPONENT_LIMIT, MEASURES, Ask, cont
 from playground.studies.giving_way import Worker, serving
 from playground.studies.inspect import Inspector
 from playground.studies.pools import MAX_POOLS, MAX_TEXTS, TOY
-from playground.studies.prompts import Prompt
-from playground.studies.proposals import Proposal, prompted
 from playground.studies.reading import Reading
 from playground.studies.text_tools import text_tools
 from playground.studies.tuning_runs import TuningRuns
 from playground.ui import asks
 from playground.ui.kinds import kinds_json
+from playground.ui.proposal_asks import ProposalAsks
 from playground.ui.session import Session
-
-MAX_TOKENS = 128
-PROPOSALS = ("model", "page", "prompt", "tuned")
-"""The model itself; the model under the page's chain and guidance; after another prompt; the tab's tuned model."""
 
 T = TypeVar("T")
 SOON_S = 0.15
@@ -59,6 +54,11 @@ class ControlDesk:
     _reader: Worker = field(default_factory=lambda: one_thread_worker("classifiers"))
     """And not the one that answers drags: a classifier is loaded and asked here, for minutes where it must."""
 
+    @cached_property
+    def proposals(self) -> ProposalAsks:
+        """What a pool may be drawn from."""
+        return ProposalAsks(self.settings, self.host, self.inspector, self.runs)
+
     def questions(self) -> dict[str, Callable[[Session, Any], Awaitable[dict[str, Any]]]]:
         """Route -> what answers it."""
         return {
@@ -78,7 +78,8 @@ class ControlDesk:
             "kinds": kinds_json(self.classifiers.names),
             "combinations": list(COMBINATIONS),
             "max_texts": MAX_TEXTS,
-            "max_tokens": min(MAX_TOKENS, self.settings.max_tokens),
+            "max_tokens": self.proposals.max_tokens,
+            "max_prompts": asks.MAX_PROMPTS,
             "max_pools": MAX_POOLS,
             "toy": {"targets": list(bigrams.TARGETS)},
             **self._pools(session),
@@ -96,8 +97,10 @@ class ControlDesk:
         if body.get("pool") is not None:
             record = session.pools.add(engine, asks.text(body, "pool"), num_texts, session.token)
         else:
-            proposal, label = await self._proposal(session, body)
-            record = session.pools.draw(engine, proposal, label, num_texts, asks.seed(body), session.token)
+            wanted = await self.proposals.wanted(session.token, body)
+            record = session.pools.draw(
+                engine, wanted.proposals, wanted.label, num_texts, asks.seed(body), session.token
+            )
         return {"pool": record.id, **self._pools(session)}
 
     async def pools(self, session: Session, body: Any) -> dict[str, Any]:
@@ -202,30 +205,6 @@ class ControlDesk:
             return ()
         return features(body.get("features"), self.classifiers.tools(text_tools()))
 
-    async def _proposal(self, session: Session, body: Mapping[str, Any]) -> tuple[Proposal, str]:
-        engine, kind = self.host.engine, asks.text(body, "proposal") or "model"
-        if kind not in PROPOSALS:
-            raise PlaygroundError(f"proposal is one of {', '.join(PROPOSALS)}.")
-        limit = self.settings.max_prompt_chars
-        prompt, knobs = asks.prompt(body, limit), asks.knobs(body)
-        max_tokens = asks.whole(body, "max_tokens", 16, 1, min(MAX_TOKENS, self.settings.max_tokens))
-        models = engine.fleet.models
-        encoded = await self.inspector.on_worker(lambda: prompts.encode(prompt, models, knobs.recipe))
-        if kind == "model":
-            return Proposal(prompt.text, encoded.prompt_ids, max_tokens), "the model"
-        if kind == "page":
-            others = tuple(other.branch for other in encoded.others)
-            knobs = await self.inspector.on_worker(lambda: self.inspector.bound(knobs))  # breakers take a while
-            chain, guidance = knobs.strip.chain, knobs.recipe.guidance
-            proposal = Proposal(prompt.text, encoded.prompt_ids, max_tokens, chain, guidance, others)
-            return proposal, _chain_label(chain.to_json(), knobs.recipe)
-        if kind == "tuned":
-            return await self.runs.proposal(session.token, prompt.text, encoded.prompt_ids, max_tokens)
-        other = Prompt(asks.text(body, "asked"), "", prompt.chat, prompt.system).validated(limit)
-        asked = await self.inspector.on_worker(lambda: prompts.encode(other, models))
-        label = f"prompted: {other.text[:40]}"
-        return prompted(prompt.text, encoded.prompt_ids, asked.prompt_ids, max_tokens), label
-
 
 def ask_of(body: Mapping[str, Any], num_features: int) -> Ask:
     measure, only = asks.text(body, "measure") or "tvd", asks.text(body, "only")
@@ -268,10 +247,3 @@ def _ids(body: Mapping[str, Any]) -> list[str]:
     if not isinstance(given, list) or len(given) > MAX_POOLS or not all(isinstance(one, str) for one in given):
         raise PlaygroundError("others must be a list of pools.")
     return given
-
-
-def _chain_label(chain: list[dict[str, Any]], recipe: Recipe) -> str:
-    names = [stage["sampler"] for stage in chain]
-    if not recipe.guidance.is_off:
-        names.insert(0, f"guidance {recipe.scale:g}")
-    return " → ".join(names) or "the model"

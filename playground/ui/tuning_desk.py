@@ -153,7 +153,7 @@ class TuningDesk:
             record = session.pools.get(asks.text(body, "pool"))
             if record.running:
                 raise PlaygroundError("This pool is still being drawn; wait for it, or cancel the drawing first.")
-            return Asked(record, None, given, wanted, exponents, 0, record.proposal.max_tokens, record.seed)
+            return Asked(record, None, given, wanted, exponents, 0, record.proposals[0].max_tokens, record.seed)
         prompt = asks.prompt(body, self.settings.max_prompt_chars)
         most = min(MAX_TOKENS, self.settings.max_tokens)
         return Asked(
@@ -189,9 +189,11 @@ class TuningDesk:
     async def _goal(self, run: Run, asked: Asked, engine: Engine, token: str) -> Goal:
         """The pool, as it is or drawn now; then features, fit and goal on the worker."""
         if asked.record is not None:
-            pool, proposal = asked.record.pool, asked.record.proposal
+            pool, proposals = asked.record.pool, asked.record.proposals
         else:
-            pool, proposal = await self._drawn(run, asked, engine, token)
+            pool, proposals = await self._drawn(run, asked, engine, token)
+
+        prompt_ids = {one.context: one.prompt_ids for one in proposals}
 
         def made() -> Goal:
             analysis = Analysis.of(pool, asked.features, self._evaluator)
@@ -200,11 +202,11 @@ class TuningDesk:
                 factor = analysis.fit(Ask(asked.targets).filled(analysis).targets).log_tilt
             else:
                 factor = partial(_tilt, by_hand)
-            return goal_of(analysis, factor, {proposal.context: proposal.prompt_ids}, self._evaluator, engine.model)
+            return goal_of(analysis, factor, prompt_ids, self._evaluator, engine.model)
 
         return await self.runs.on_worker(made)
 
-    async def _drawn(self, run: Run, asked: Asked, engine: Engine, token: str) -> tuple[Pool, Proposal]:
+    async def _drawn(self, run: Run, asked: Asked, engine: Engine, token: str) -> tuple[Pool, tuple[Proposal, ...]]:
         """A pool of the model itself through the engine, at bulk priority."""
         prompt = asked.prompt
         assert prompt is not None
@@ -221,7 +223,7 @@ class TuningDesk:
                     raise PlaygroundError(done["error"], status=500)
         finally:
             drawing.leave()
-        return drawing.pool, proposal
+        return drawing.pool, (proposal,)
 
     def _told(self, run: Run, since: int = 0) -> dict[str, Any]:
         view = run.view

@@ -79,9 +79,9 @@ def test_a_forgotten_pool_takes_its_model_along(tuning):
         with Engine(enumerable.model(), num_threads=1) as engine:
             pools = Pools()
             proposal = tuned("a", enumerable.PROMPT, tuning.tuner.snapshot(), 4)
-            record = pools.draw(engine, proposal, "tuned", 2_000, 0, "tab")  # its task has not begun to read
-            assert record.drawing is not None and record.drawing.lent is not None
-            number = record.drawing.lent
+            record = pools.draw(engine, [proposal], "tuned", 2_000, 0, "tab")  # its task has not begun to read
+            assert record.drawing is not None and record.drawing.now.lent is not None
+            number = record.drawing.now.lent
             pools.drop(record.id)
             await asyncio.sleep(0)
             settled(engine)

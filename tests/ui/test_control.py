@@ -148,6 +148,83 @@ def test_adding_cancelling_and_dropping(desk, tab):
     run(main())
 
 
+SEVERAL = ["The moon", "  ", "The sea", "The moon"]
+
+
+def test_several_prompts_are_one_pool_drawn_in_turn(desk, tab):
+    async def main() -> None:
+        answer = await desk.control.draw(tab, DRAW | {"num_texts": 100, "more_prompts": SEVERAL})
+        seen = []
+        while (shown := (await desk.control.pools(tab, {}))["pools"][0])["running"]:
+            seen.append(shown["progress"])
+            await asyncio.sleep(0.02)
+        assert shown["prompts"] == ["The dragon", "The moon", "The sea"], "blank ones go, and twice is once"
+        assert shown["num_texts"] == 300 and shown["label"] == "the model, 3 prompts"
+        assert shown["progress"]["done"] and shown["progress"]["num_done"] == 300 and not shown["progress"]["cancelled"]
+        counts = [one["num_done"] for one in seen]
+        assert counts == sorted(counts) and all(one["num_wanted"] == 300 for one in seen)
+        assert not any(one["done"] and one["num_done"] < 300 for one in seen), "between two rounds it is not over"
+        pool = tab.pools.get(answer["pool"]).pool
+        assert [pool.contexts.count(one) for one in shown["prompts"]] == [100] * 3
+        assert len(set(pool.uniforms)) == 300, "darts of different prompts differ"
+        await drawn(desk, tab, pool=answer["pool"], num_texts=20)
+        more = tab.pools.get(answer["pool"]).pool
+        assert more.texts[:300] == pool.texts and [more.contexts.count(one) for one in shown["prompts"]] == [120] * 3
+        assert len(set(more.uniforms)) == 360
+
+    run(main())
+
+
+def test_several_prompts_draw_what_each_alone_would(desk, tab):
+    async def main() -> None:
+        both = tab.pools.get(await drawn(desk, tab, num_texts=70, more_prompts=["The moon"])).pool
+        alone = tab.pools.get(await drawn(desk, tab, num_texts=70)).pool
+        rows = [row for row, prompt in enumerate(both.contexts) if prompt == "The dragon"]
+        assert both.of(rows).token_ids == alone.token_ids and both.of(rows).uniforms.tolist() == alone.uniforms.tolist()
+
+    run(main())
+
+
+def test_several_prompts_that_are_left_have_about_as_many_texts_each(desk, tab):
+    async def main() -> None:
+        body = DRAW | {"num_texts": 2000, "max_tokens": 8, "more_prompts": ["The moon"]}
+        pool = (await desk.control.draw(tab, body))["pool"]
+        while (shown := (await desk.control.pools(tab, {}))["pools"][0])["num_texts"] < 200:
+            await asyncio.sleep(0.01)
+        assert 0 < shown["progress"]["remaining_s"] < 600 and shown["progress"]["num_wanted"] == 4000
+        stopped = (await desk.control.cancel(tab, {"pool": pool}))["pools"][0]
+        assert stopped["progress"]["cancelled"] and stopped["progress"]["remaining_s"] == 0.0
+        await asyncio.sleep(0.05)
+        (shown,) = (await desk.control.pools(tab, {}))["pools"]
+        assert not shown["running"] and shown["progress"]["done"] and shown["num_texts"] < 4000
+        contexts = tab.pools.get(pool).pool.contexts
+        assert abs(contexts.count("The dragon") - contexts.count("The moon")) <= 64
+
+    run(main())
+
+
+def test_a_full_queue_between_two_prompts_is_waited_for(desk, tab, monkeypatch):
+    monkeypatch.setattr("playground.studies.drawings.BUSY_S", 0.01)
+    engine, refused = type(desk.host.engine), []
+    submit = engine.submit
+
+    def full(self: Any, work: Any) -> Any:
+        if len(refused) < 3:
+            refused.append(work)
+            raise PlaygroundError("The queue is full.", status=503)
+        return submit(self, work)
+
+    async def main() -> None:
+        answer = await desk.control.draw(tab, DRAW | {"num_texts": 10, "more_prompts": ["The moon"]})
+        monkeypatch.setattr(engine, "submit", full)
+        while (shown := (await desk.control.pools(tab, {}))["pools"][0])["running"]:
+            assert not shown["progress"]["done"]
+            await asyncio.sleep(0.01)
+        assert len(refused) == 3 and tab.pools.get(answer["pool"]).pool.contexts.count("The moon") == 10
+
+    run(main())
+
+
 def test_another_tab_has_other_pools(desk, tab):
     async def main() -> None:
         pool = await drawn(desk, tab, num_texts=5)
@@ -229,6 +306,12 @@ def test_strangers_are_told_what_is_wrong(desk, tab, change, reason):
         ({"proposal": "prompt"}, "prompt is empty"),
         ({"prompt": ""}, "prompt is empty"),
         ({"pool": "nobody"}, "not known here"),
+        ({"more_prompts": "The moon"}, "more_prompts must be a list of texts"),
+        ({"more_prompts": ["The moon", 5]}, "more_prompts must be a list of texts"),
+        ({"more_prompts": [f"The moon {number}" for number in range(8)]}, "at most 8 prompts; these are 9"),
+        ({"more_prompts": ["a" * 100_001]}, "at most"),
+        ({"more_prompts": ["half \ud800"]}, "half of a character"),
+        ({"more_prompts": ["The moon"], "num_texts": 2501}, "2,500 of each of 2 prompts"),
     ],
 )
 def test_strangers_cannot_draw_just_anything(desk, tab, change, reason):
