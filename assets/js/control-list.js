@@ -37,7 +37,7 @@ export function createList({ state, changed }) {
   return { root, paint };
 }
 
-function makeRow() {
+export function makeRow() {
   const verdict = el("span", { class: "pg-verdict" });
   const chance = el("span", { class: "pg-chance" }, el("span", { class: "pg-chance-bar" }), el("span", { class: "pg-chance-dart" }));
   const bars = el("span", { class: "pg-three" }, ...["model", "target", "accepted"].map((name) => el("span", { class: `pg-three-${name}`, title: name })));
@@ -45,7 +45,7 @@ function makeRow() {
   return node;
 }
 
-function paintRow(node, row, most, names) {
+export function paintRow(node, row, most, names) {
   const [verdict, chance, bars, text] = node.children;
   setClass(node, "pg-accepted", row.accepted);
   setText(verdict, row.accepted ? "accepted" : "rejected");

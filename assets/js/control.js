@@ -3,6 +3,7 @@
 
 import { latest, post } from "./api.js";
 import { createBeta } from "./control-beta.js";
+import { createCollecting } from "./control-collect.js";
 import { createDrawing } from "./control-draw.js";
 import { createFeatures } from "./control-features.js";
 import { createList } from "./control-list.js";
@@ -40,12 +41,13 @@ async function open(node, tools) {
   const features = createFeatures(handlers);
   const beta = createBeta(handlers);
   const list = createList(handlers);
+  const collecting = createCollecting(handlers);
   const meters = createMeters();
   const left = el("div", { class: "pg-control-left" }, features.root, reading.root, meters.root, say, refusal);
   const right = el("div", { class: "pg-control-right" }, beta.root);
   node.replaceChildren(el("section", { class: "pg-panel pg-control", "aria-label": "Distributional control" },
     el("h2", {}, "Texts that are like this on average"), drawing.root,
-    el("div", { class: "pg-control-columns" }, left, right), list.root), createTuning({ aim, wantStrip, pools: drawing }));
+    el("div", { class: "pg-control-columns" }, left, right), list.root, collecting.root), createTuning({ aim, wantStrip, pools: drawing }));
 
   /** The strip stands above the section while something here reads it, and only then: it would fill a phone. */
   function wantStrip(who, on) {
@@ -108,6 +110,7 @@ async function open(node, tools) {
       meters.paint(view);
       beta.paint(view);
       list.paint(view);
+      collecting.paint(view);
     }
     setText(say, notes(view));
     announce(view.refusal || `${beta.words()} ${distance(view)} ${notes(view)}`); // heard once it stands, never at every frame of a drag

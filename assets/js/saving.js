@@ -1,4 +1,4 @@
-// Saves texts as files of the browser's, and writes a step's view as a table. Knows nothing about where they come from.
+// Saves texts as files of the browser's and on its clipboard, and writes a step's view as a table. Knows nothing about where they come from.
 
 /** Hand a text to the browser as a file. */
 export function saved(name, text) {
@@ -8,6 +8,25 @@ export function saved(name, text) {
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
+/** Put a text on the clipboard; false where that is not allowed, and then ``node``, which shows it, is selected. */
+export async function copied(text, node) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch { // no permission, or plain http: the old way, through a selection
+    const before = document.activeElement;
+    const box = document.createElement("textarea");
+    box.value = text;
+    document.body.append(box);
+    box.select();
+    const done = document.execCommand("copy");
+    box.remove();
+    before?.focus();
+    if (!done) getSelection().selectAllChildren(node);
+    return done;
+  }
 }
 
 /**

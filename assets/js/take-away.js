@@ -6,7 +6,7 @@ import * as controls from "./controls.js";
 import { lengthJson, promptJson } from "./knobs.js";
 import { el } from "./panels.js";
 import { setRecipe } from "./recipe.js";
-import { saved, traceCsv } from "./saving.js";
+import { copied, saved, traceCsv } from "./saving.js";
 
 const TARGET = "pg-target"; // the chosen target is remembered under this name where that is allowed
 const MAX_CHARS = 200_000;
@@ -124,15 +124,7 @@ function remembered() {
 
 async function copy() {
   if (!written) return;
-  try {
-    await navigator.clipboard.writeText(written.text);
-  } catch { // no permission, or plain http: the old way, through a selection
-    const range = document.createRange();
-    range.selectNodeContents(nodes.code);
-    getSelection().removeAllRanges();
-    getSelection().addRange(range);
-    if (!document.execCommand("copy")) return tools.say("Copying is not allowed here; the text is selected.");
-  }
+  if (!(await copied(written.text, nodes.code))) return tools.say("Copying is not allowed here; the text is selected.");
   tools.say("Copied.");
   const button = document.getElementById("pg-copy");
   button.textContent = "Copied";

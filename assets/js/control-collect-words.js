@@ -1,0 +1,64 @@
+// What a collection's figures mean, in sentences: what it will take, how it goes, whether the fresh texts bear the pool out.
+// Knows nothing about nodes or requests.
+
+import { count, percent } from "./format.js";
+
+const short = (value) => (value >= 1e4 || value < 1e-3 ? value.toExponential(2) : String(Number(value.toPrecision(3))));
+const time = (seconds) => (seconds < 90 ? `${Math.max(1, Math.round(seconds))} s` : `${Math.round(seconds / 60)} min`);
+const plain = (value, unit) => `${Number(value.toPrecision(4))} ${unit}`.trim();
+
+/** Before it starts. beta: the pool's figures at this β; rule: as it stands in the boxes; perS: texts a second, if known. */
+export function promised(beta, { num_accepted: wanted, max_proposals: most }, perS) {
+  if (beta.per_accepted === null) return "Nothing of this pool is accepted at this β.";
+  const each = `This pool expects ${beta.per_accepted.toFixed(beta.per_accepted < 10 ? 1 : 0)} proposals for each accepted text`;
+  const long = (texts) => (perS > 0 ? `, some ${time(texts / perS)} if nobody else writes` : "");
+  if (!(most > 0)) return `${each}.`;
+  const needed = wanted > 0 ? beta.per_accepted * wanted : Infinity;
+  if (needed <= most) return `${each}: about ${count(needed)} for ${count(wanted)}${long(needed)}.`;
+  const expected = `about ${count(most / beta.per_accepted)} accepted of ${count(most)}${long(most)}`;
+  return wanted > 0 ? `${each}. The limit of proposals comes first: ${expected}.` : `${each}: ${expected}.`;
+}
+
+/** What it collects for, as it was when it began. */
+export function aim(view) {
+  const targets = view.means.map((one) => {
+    if (one.exponent === "inf") return `only texts with ${one.label}`;
+    if (one.exponent === "-inf") return `only texts without ${one.label}`;
+    return `${one.label} ${one.yes_no ? percent(one.target) : plain(one.target, one.unit)}`;
+  });
+  const prompts = view.prompts.map((prompt) => `“${prompt.length > 60 ? `${prompt.slice(0, 60)}…` : prompt}”`).join(", ");
+  return `Collected for ${targets.join("; ")}, at β = ${short(Math.exp(view.log_beta))}, from ${view.label}, after ${prompts}.`;
+}
+
+/** The acceptance rate with its interval, beside what the pool promised. */
+export function rate(view) {
+  const { rate: expected, error } = view.promised;
+  const word = `the pool promised ${percent(expected)} ± ${percent(1.96 * error)}`;
+  if (view.rate === null) return "";
+  const here = `Acceptance rate ${percent(view.rate)} (95 % interval ${percent(view.low)} to ${percent(view.high)}); ${word}.`;
+  if (view.reason === "enough" && view.unbiased !== null) {
+    return `${here} It stopped at an accepted text, so ${count(view.num_accepted)} of ${count(view.num_proposed)} says a little too `
+      + `much on average: (k − 1)/(N − 1) = ${percent(view.unbiased)} does not. The interval holds all the same.`;
+  }
+  if (view.reason === "precise") return `${here} It stopped because the interval was narrow enough, which makes it a little too narrow.`;
+  return here;
+}
+
+/** What proposals that nobody had seen say of the pool's claims. */
+export function test(view) {
+  if (!view.num_proposed) return "";
+  const lost = view.num_left_out ? ` ${count(view.num_left_out)} could not be read and were rejected: ${view.reasons.join("; ")}` : "";
+  if (!view.num_above) {
+    return `None of these ${count(view.num_proposed)} fresh proposals lay above β: as far as they can tell, the accepted follow the target exactly.${lost}`;
+  }
+  const distance = view.tvd === null ? "" : `: TVD from the target ${view.tvd.toFixed(3)}, and ${view.promised.tvd.toFixed(3)} by the pool`;
+  return `${count(view.num_above)} of these ${count(view.num_proposed)} fresh proposals lay above β, up to ${short(view.largest)} times: such `
+    + `texts are accepted less often than the target asks${distance}.${lost}`;
+}
+
+/** One feature among the accepted. */
+export function means(one) {
+  const show = (value) => (one.yes_no ? percent(value) : plain(value, one.unit));
+  const interval = one.low === null ? "" : ` (95 % interval ${show(one.low)} to ${show(one.high)})`;
+  return `${one.label}: ${show(one.mean)} of the accepted${interval}; at this β the pool says ${show(one.at_beta)}, the target is ${show(one.target)}.`;
+}
