@@ -14,7 +14,7 @@ export function createForm(kinds, add) {
   const not = el("input", { type: "checkbox", name: "not" });
   const notLabel = el("label", {}, not, " not");
   const help = el("p", { class: "pg-quiet" });
-  const refusal = el("p", { class: "pg-control-refusal", role: "alert", hidden: true });
+  const refusal = el("p", { class: "pg-form-refusal", role: "alert", hidden: true });
   const button = el("button", { type: "submit", class: "pg-button" }, "Add feature");
   const root = el("form", { class: "pg-control-form pg-control-add" }, el("label", {}, "Feature ", select), fields, counted,
     least, notLabel, button, help, refusal);

@@ -163,7 +163,7 @@ class Reading:
             return None
         words = f"Reading {self.num_texts:,} texts{f' with {models}' if models else ''}: {done:,} done"
         if models and not done:
-            words = f"Loading {models}, then reading {self.num_texts:,} texts with it"
+            words = f"Waiting for {models} to read {self.num_texts:,} texts; it may have to be loaded first"
         return {"num_done": done, "num_texts": self.num_texts, "words": words}
 
     def analysis(self, pool_id: str) -> Analysis | None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.browser.driving import clean_tab
 from tests.browser.serving import serving
+from tests.models.classifiers_made import save_classifier
 
 pytestmark = pytest.mark.browser
 
@@ -160,8 +161,46 @@ def test_hostile_words_are_words(page: Any) -> None:
     page.locator("#pg-control-kind").select_option("regex")
     page.locator(".pg-control-add [name=pattern]").fill("(a")
     page.get_by_role("button", name="Add feature").click()
-    refusal = "document.querySelector('.pg-control-refusal').textContent"
+    refusal = "document.querySelector('.pg-form-refusal').textContent"
     page.wait_for_function(f"{refusal}.includes('cannot be read')")
+    page.wait_for_timeout(900)
+    assert page.locator(".pg-gauge").count() == 2, "what cannot be is not kept, and the rest goes on"
+    after(page, lambda: page.get_by_role("button", name="Take contains “amazing” away").click())
+    add(page, "num_characters")
+    assert "length in characters" in said(page, ".pg-gauges")
+
+
+def test_a_number_counts_by_its_mean_or_by_how_often_it_is_reached(page: Any) -> None:
+    draw(page, 60)
+    page.locator("#pg-control-kind").select_option("num_tokens")
+    assert all(page.locator(f".pg-control-add [name={name}]").is_hidden() for name in ("not", "value"))
+    page.locator(".pg-control-add [name=counted]").select_option("at_least")
+    page.locator(".pg-control-add [name=not]").check()
+    page.locator(".pg-control-add [name=value]").fill("8")
+    after(page, lambda: page.get_by_role("button", name="Add feature").click())
+    assert "not (length in tokens ≥ 8)" in said(page, ".pg-gauges")
+
+
+def test_a_classifier_that_the_host_named(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = save_classifier(tmp_path_factory.mktemp("made") / "moods", labels=("sad", "<b>happy</b>"))
+    with (
+        serving("--backend", "toy", "--classifiers", f"{folder},{folder}-gone") as address,
+        clean_tab(browser, address) as tab,
+    ):
+        after(tab, lambda: tab.locator("#pg-tab-control").click())
+        draw(tab, 60)
+        tab.locator("#pg-control-kind").select_option("classifier")
+        label = tab.locator(".pg-control-add [name=label]")
+        label.locator("option").nth(1).wait_for(state="attached")
+        label.select_option("<b>happy</b>")
+        tab.locator(".pg-control-add [name=counted]").select_option("at_least")
+        after(tab, lambda: tab.get_by_role("button", name="Add feature").click())
+        tab.wait_for_selector("#pg-control-reading", state="hidden")
+        assert "classifier “moods” “<b>happy</b>” ≥ 0.5" in said(tab, ".pg-gauges")
+        tab.locator(".pg-control-add [name=model]").select_option("moods-gone")
+        refusal = "document.querySelector('.pg-form-refusal').textContent"
+        tab.wait_for_function(f"{refusal}.includes('moods-gone is no folder')")
+        assert tab.get_by_role("button", name="Add feature").is_disabled()
 
 
 @pytest.mark.parametrize("width", [360, 768])

@@ -142,7 +142,7 @@ def test_a_slow_classifier_holds_up_nobody(held: tuple[Desk, Held]) -> None:
         tab, other = desk.sessions.create(), desk.sessions.create()
         pool, theirs = await drawn(desk, tab, num_texts=64), await drawn(desk, other, num_texts=64)
         first = await looked(desk, tab, pool, EVEN, partial=True)
-        assert first["reading"]["words"].startswith("Loading org/held") and "gauges" not in first
+        assert first["reading"]["words"].startswith("Waiting for org/held to read 64 texts") and "gauges" not in first
         for one, drags in ((tab, pool), (other, theirs)):
             assert (await looked(desk, one, drags, "moon", partial=True))["reading"] is None
         assert (await desk.control.view(tab, {"pool": "toy", "targets": [None, None]}))["gauges"]
