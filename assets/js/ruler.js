@@ -29,7 +29,8 @@ export function render(node, dart, options = {}) {
   const fell = (dart.coins || []).map((coin) => `${coin.title}: coin at ${unit(coin.u)}, ${coin.acts ? "it acts" : "it does not act"}`);
   setText(state.coins, fell.length ? `${fell.join(" · ")}; the ruler shows this side` : "");
   setClass(state.coins, "pg-none", !fell.length);
-  const said = [`Cumulative ruler: the dart at ${unit(dart.u)} hit ${dart.text}, ${percent(dart.p)}`, ...fell].join("; ");
+  const how = dart.found_by ? `${dart.found_by} took, at ${unit(dart.u)},` : `the dart at ${unit(dart.u)} hit`;
+  const said = [`Cumulative ruler: ${how} ${dart.text}, ${percent(dart.p)}`, ...fell].join("; ");
   setAttr(state.track, "aria-label", said);
   options.light?.touch();
 }

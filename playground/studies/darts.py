@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from playground.sampling import ALIVE, SAMPLERS, StageTrace, draw
+from playground.sampling.search import Greedy
 from playground.studies.largest import largest
 from playground.studies.views import CoinView, DartView, RulerSegment, SideView
 
@@ -48,6 +49,7 @@ def dart_view(scene: Scene) -> DartView:
         p=float(p_taken[token]),
         segments=segments,
         coins=coin_views(scene),
+        found_by=rows.found_by if token == rows.chosen or rows.found_by == Greedy.title else "",
     )
 
 

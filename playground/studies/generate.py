@@ -91,6 +91,7 @@ class Generation:
             at_end=chosen is None,
             recall=Recall(self.request.chain, self._memory(index)),
             dart=self._dart(index),
+            found_by=self.request.search.title if self.request.search else "",
         )
 
     def _dart(self, index: int) -> float | None:

@@ -51,6 +51,8 @@ class Place:
     """What the stages of the chain that wrote this text remembered here."""
     dart: float | None = None
     """Of a searched text; None: the seed's own."""
+    found_by: str = ""
+    """The search that wrote the text here; empty: it was drawn."""
 
     @property
     def history(self) -> tuple[int, ...]:
@@ -170,6 +172,7 @@ class Inspector:
             place.recall,
             self._base(place.row_key, prompt),
             place.dart,
+            place.found_by,
         )
 
     def missing(self, place: Place) -> bool:

@@ -77,6 +77,8 @@ class StepRows:
     """Of ``prompt``; computed where the caller has none stored."""
     dart: float | None = None
     """Where the token of a searched text stands on the ruler; None: the seed's own dart flies."""
+    found_by: str = ""
+    """The search that wrote the text here; empty: it was drawn."""
 
     @property
     def uniform(self) -> float:

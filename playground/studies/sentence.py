@@ -19,7 +19,8 @@ def sentence(view: PipelineView) -> list[Fragment]:
     for number, clause in enumerate(clauses):
         parts += [_text("; " if number == 0 else ", "), *clause]
     dart = view["dart"]
-    parts += [_text("; the dart hit "), Fragment(text=dart["text"], kind="token"), _text(f" ({_percent(dart['p'])}).")]
+    how = f"{dart['found_by'].lower()} took" if dart["found_by"] else "the dart hit"
+    parts += [_text(f"; {how} "), Fragment(text=dart["text"], kind="token"), _text(f" ({_percent(dart['p'])}).")]
     return parts
 
 

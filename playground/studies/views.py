@@ -127,6 +127,8 @@ class DartView(TypedDict):
     """The largest tokens in descending probability from 0; what is left up to 1 is one last anonymous part."""
     coins: list[CoinView]
     """Of the random stages: the dart flies at the sides that these took, whose probabilities the ruler shows."""
+    found_by: str
+    """The search that took this token, so that no dart flew; empty where one did, or the knobs now hit another one."""
 
 
 class RulerSegment(TypedDict):

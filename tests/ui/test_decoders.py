@@ -44,6 +44,8 @@ def test_every_steps_picture_hits_the_token_that_was_found(desk: Desk, name: str
         view = run(desk.trace(session, {"key": token["key"], **knobs, "refill": True}))
         assert view["dart"]["token_id"] == token["token_id"]
         assert view["dart"]["p"] == pytest.approx(token["p_final"], abs=1e-5)
+        said = "".join(part["text"] for part in view["sentence"])
+        assert (f"; {SEARCHES[name].title.lower()} took " if name in SEARCHES else "; the dart hit ") in said
     assert run(desk.replay(session, {"generation": generation.id, **KNOBS, "scale": scale}))["index"] is None
     desk.forget(session)
 
