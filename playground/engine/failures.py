@@ -57,7 +57,7 @@ class Guard:
             self._worker.end(job, Done("error", explain(error)))
 
     def _affected(self, plan: Sequence[Payment]) -> list[Job]:
-        """The jobs of this round that still run. An empty plan means that a fork has failed."""
+        """The jobs of this round that still run. An empty plan means that it was nobody's forward."""
         jobs = [payment.job for payment in plan] or self._scheduler.running
         return [job for job in dict.fromkeys(jobs) if job in self._scheduler.running]
 

@@ -227,10 +227,14 @@ class Scheduler:
         job.num_slots = num_slots
 
     def _fork(self, root: Gang) -> Gang:
-        lanes = [lane.copy(self._fleet.new_lane(lane.model)) for lane in root.lanes]
-        for source, target in zip(root.lanes, lanes, strict=True):
-            self._fleet.fork(source.id, target.id)
-        return Gang(lanes, root.layers)
+        gang = Gang([lane.copy(self._fleet.new_lane(lane.model)) for lane in root.lanes], root.layers)
+        try:
+            for source, target in zip(root.lanes, gang.lanes, strict=True):
+                self._fleet.fork(source.id, target.id)
+        except Exception:
+            self._release(gang)
+            raise
+        return gang
 
     def _release(self, gang: Gang) -> None:
         for lane in gang.lanes:

@@ -125,7 +125,11 @@ class Worker:
         for job in [job for job in self._scheduler.running if job.root_rows is not None]:
             rows = job.root_rows
             assert rows is not None
-            ready += [Ready(job, sample, rows) for sample in self._scheduler.start_samples(job)]
+            try:
+                ready += [Ready(job, sample, rows) for sample in self._scheduler.start_samples(job)]
+            except Exception as error:  # a fork that found no memory: the others' lanes are as they were
+                self.end(job, Done("error", explain(error)))
+                continue
             if job.root is None:
                 job.root_rows = None
         return ready

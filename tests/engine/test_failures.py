@@ -136,3 +136,24 @@ def test_a_fork_that_fails_ends_its_request() -> None:
         assert "Error" in run(engine, Request((5,), HOT, 5, num_samples=3))[1].message
         assert run(engine, Request((5,), HOT, 5, ignore_eos=True))[1].reason == "length"
     assert not backend.lanes
+
+
+def test_a_fork_that_fails_beside_others_ends_its_request_alone() -> None:
+    """With guidance the second of two lanes fails: the first copy must not stay behind."""
+
+    class OneFork(Wrapper):
+        def fork(self, src: int, dst: int, length: int | None = None) -> None:
+            if self.num_forks:
+                raise torch.OutOfMemoryError("no room for a copy")
+            super().fork(src, dst, length)
+
+    gate = Gate()
+    backend = OneFork(gate)
+    with Engine(toy(backend)) as engine:
+        other = engine.submit(Request((5,), HOT, 30, ignore_eos=True))
+        many = engine.submit(Request((6,), HOT, 30, num_samples=3, guidance=cfg(2.0), priority="bulk", session="a"))
+        gate.open.set()
+        assert finished(many)[1].reason == "error"
+        assert len(finished(other)[0]) == 30
+        assert engine.status()["num_lanes_used"] == 0
+    assert not backend.lanes
