@@ -35,7 +35,7 @@ export function createBeta({ state, changed, failed }) {
   });
   check(measures, state.measure);
   const words = el("p", { class: "pg-control-reading" });
-  const legend = el("ul", { class: "pg-control-legend" });
+  const legend = el("ul", { class: "pg-control-legend", "aria-label": "What the chart shows" });
   const plot = el("div", { class: "pg-control-plot", role: "img", "aria-label": "Acceptance rate against divergence from the target" });
   const root = el("div", {}, el("div", { class: "pg-control-form" }, el("label", { class: "pg-control-slider" }, "β ", slider), measures),
     rates, words, plot, legend);
@@ -44,6 +44,15 @@ export function createBeta({ state, changed, failed }) {
     state.measure = value;
     check(measures, value);
     changed();
+  }
+
+  let explained = "";
+  function explain(view) {
+    const entries = legendOf(view);
+    const key = JSON.stringify(entries);
+    if (key === explained) return;
+    explained = key;
+    legend.replaceChildren(...entries.map(([mark, text]) => el("li", { "data-mark": mark }, text)));
   }
 
   let moves = 0;
@@ -55,8 +64,7 @@ export function createBeta({ state, changed, failed }) {
     const text = reading(view);
     slider.setAttribute("aria-valuetext", text);
     setText(words, text);
-    legend.hidden = view.lines.length < 2;
-    legend.replaceChildren(...view.lines.map((line, index) => el("li", { "data-line": index }, line.label)));
+    explain(view);
     plotly().then(() => draw(plot, view.figure)).catch(failed);
     root.dataset.moves = String(++moves);
   }
@@ -74,6 +82,18 @@ function reading({ beta, measure, enumerated, num_accepted: taken, num_rows: row
     : "No larger ratio was seen in this pool, which is not to say that there is none.";
   return `β = ${short(Math.exp(beta.log_beta))}: ${percent(beta.acceptance_rate)} accepted, ${cost}; of this pool ${count(taken)} of ${count(rows)}. `
     + `${name} from the target ${value} (TVD at most ${beta.tvd_bound.toFixed(3)}). ${exact ? proof : ""}`;
+}
+
+/** [[mark, words], ...]: everything that is drawn, in words. */
+function legendOf({ lines, measure, enumerated, gauges }) {
+  const many = lines.length > 1;
+  const entries = many ? lines.map((line, index) => [`line-${index}`, line.label])
+    : [["line-0", `${measure.toUpperCase()} of what is accepted from the target`]];
+  if (!enumerated && measure !== "js") entries.push(["band", "95 % of resampled pools"]);
+  entries.push(["moment", `mean of ${gauges[0].label} among the accepted${many ? ` of ${lines[0].label}` : ""}`], ["here", "this β"]);
+  if (measure === "tvd" && lines.some((line) => line.floor > 0.005)) entries.push(["floor", "what a cut proposal can never write"]);
+  entries.push(["seen", enumerated ? "past here every text is kept in proportion: exact" : "past here no larger ratio was seen, so nothing is known"]);
+  return entries;
 }
 
 const short = (value) => (value >= 1e4 || value < 1e-3 ? value.toExponential(2) : Number(value.toPrecision(3)));

@@ -43,7 +43,9 @@ function paint(node, state) {
   const height = node.clientHeight || layout.height || 240;
   const fixed = { autosize: false, width: node.clientWidth, height, uirevision: "kept" };
   state.size = `${node.clientWidth}x${node.clientHeight}`;
-  const themed = withTheme({ ...defaults(), ...layout, ...fixed }, colours);
+  const shared = defaults();
+  const font = { ...shared.font, ...layout.font };
+  const themed = withTheme({ ...shared, ...layout, font, ...fixed }, colours);
   return window.Plotly.react(node, withTheme(data, colours), themed, { ...CONFIG, ...config });
 }
 
