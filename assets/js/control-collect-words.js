@@ -36,7 +36,7 @@ export function rate(view) {
   const word = `the pool promised ${percent(expected)} ± ${percent(1.96 * error)}`;
   if (view.rate === null) return "";
   const here = `Acceptance rate ${percent(view.rate)} (95 % interval ${percent(view.low)} to ${percent(view.high)}); ${word}.`;
-  if (view.reason === "enough" && view.unbiased !== null) {
+  if (view.unbiased !== null && view.unbiased < view.rate) {
     return `${here} It stopped at an accepted text, so ${count(view.num_accepted)} of ${count(view.num_proposed)} says a little too `
       + `much on average: (k − 1)/(N − 1) = ${percent(view.unbiased)} does not. The interval holds all the same.`;
   }

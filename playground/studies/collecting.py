@@ -23,6 +23,9 @@ from playground.control.texts import Text
 from playground.studies.analysis import LogRatio
 from playground.studies.fresh_texts import FreshRows, FreshTexts
 
+PIECE = 16
+"""Texts judged at a time."""
+
 
 @dataclass(frozen=True)
 class Aim:
@@ -165,7 +168,9 @@ def collect(source: FreshTexts, collection: Collection) -> Iterator[Text]:
             fresh = source.read()
             if not fresh.numbers:
                 break
-            yield from collection.add(collection.judge(fresh))
+            for piece in fresh.pieces(PIECE):  # nothing is read in vain behind the last one
+                if collection.reason is None:
+                    yield from collection.add(collection.judge(piece))
     finally:
         source.close()
         collection.end()

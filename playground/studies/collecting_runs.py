@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playground.errors import UNFORESEEN, PlaygroundError
-from playground.studies.collecting import Collection
+from playground.studies.collecting import PIECE, Collection
 from playground.studies.collecting_views import Promise, collection_view
 from playground.studies.fresh_texts import FreshTexts
 from playground.studies.giving_way import Worker
@@ -106,7 +106,10 @@ class CollectingRun:
                 fresh = await self.source.read_soon()
                 if not fresh.numbers:
                     break
-                self.collection.add(await asyncio.wrap_future(worker.submit(self.collection.judge, fresh)))
+                for piece in fresh.pieces(PIECE):  # tabs take turns on the worker
+                    if self.collection.reason is None:
+                        judged = await asyncio.wrap_future(worker.submit(self.collection.judge, piece))
+                        self.collection.add(judged)
         except PlaygroundError as error:
             self.fault = str(error)
         except Exception:

@@ -7,6 +7,7 @@ of the mixture, however early somebody stops.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from playground.studies.proposals import MAX_DRAWN, Proposal
 
 A_ROUND = 64
 """Texts that each of several prompts is asked for at a time: those of one prompt must not all come before the next."""
+BUSY_S = 1.0
+"""Where the queue is full between two requests, until the next try."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,12 @@ class FreshRows:
 
     rows: Pool
     numbers: tuple[int, ...]
+
+    def pieces(self, size: int) -> Iterator[FreshRows]:
+        """So many at a time."""
+        for start in range(0, len(self.numbers), size):
+            at = range(start, min(start + size, len(self.numbers)))
+            yield FreshRows(self.rows.of(at), self.numbers[start : at.stop])
 
 
 @dataclass
@@ -68,9 +77,12 @@ class FreshTexts:
     """Takes so many numbers for which no dart was ever thrown and answers the first of them."""
     session: str = ""
     num_asked: int = 0
+    _first: int = 0
+    """The first number of this round, of every prompt."""
     _order: deque[int] = field(default_factory=deque)
     """Whose turn it is: the numbers of the proposals of the texts that this round still owes."""
     _readings: dict[int, _Reading] = field(default_factory=dict)
+    _begun: bool = False
     _closed: bool = False
 
     def read(self) -> FreshRows:
@@ -83,8 +95,8 @@ class FreshTexts:
         return FreshRows(Pool(), ())
 
     async def read_soon(self) -> FreshRows:
-        """The same on an event loop (pages)."""
-        while (reading := self._awaited()) is not None:
+        """The same on an event loop (pages), where a queue that has become full is waited for."""
+        while (reading := await self._awaited_soon()) is not None:
             reading.items_soon = reading.items_soon or aiter(reading.drawing.stream)
             self._took(reading, await anext(reading.items_soon, None))
             if fresh := self._ready():
@@ -100,30 +112,44 @@ class FreshTexts:
     @property
     def queue_place(self) -> int:
         """Of the text that is waited for; 0 once it is being written."""
-        return self._readings[self._order[0]].drawing.stream.position if self._order else 0
+        reading = self._readings.get(self._order[0]) if self._order else None
+        return 0 if reading is None else reading.drawing.stream.position
 
     def _awaited(self) -> _Reading | None:
-        """Whose next text is to come; a new round where the last one is told."""
-        if not self._order and not self._closed:
-            self._start_round()
-        return self._readings[self._order[0]] if self._order and not self._closed else None
+        """Whose next text is to come. A prompt's request of this round is queued when its first turn comes."""
+        if self._closed or not (self._order or self._start_round()):
+            return None
+        which = self._order[0]
+        if which not in self._readings:
+            number = (which << 32) + self._first  # texts of different prompts have different darts
+            size, proposal = self._order.count(which), self.proposals[which]
+            drawing = Drawing.start(self.engine, proposal, size, self.seed, number, self.session)
+            self._readings[which], self._begun = _Reading(drawing, number), True
+        return self._readings[which]
 
-    def _start_round(self) -> None:
+    async def _awaited_soon(self) -> _Reading | None:
+        while True:
+            try:
+                return self._awaited()
+            except PlaygroundError as refusal:
+                if refusal.status != 503 or not self._begun:
+                    raise
+                await asyncio.sleep(BUSY_S)
+
+    def _start_round(self) -> bool:
+        """Throw the darts for the order of the next texts; False where there are none to come."""
         num_prompts = len(self.proposals)
         size = min(MAX_DRAWN if num_prompts == 1 else A_ROUND * num_prompts, self.max_texts - self.num_asked)
         if size < 1:
-            return
-        first = self.reserve(size)
-        self.num_asked += size
-        darts = (uniform(self.seed, first + place, 0, Purpose.PROMPT) for place in range(size))
-        self._order.extend([0] * size if num_prompts == 1 else (int(dart * num_prompts) for dart in darts))
+            return False
+        for reading in self._readings.values():
+            reading.drawing.leave()
         self._readings.clear()
-        for which in sorted(set(self._order)):
-            number = (which << 32) + first  # texts of different prompts have different darts
-            num_texts = self._order.count(which)
-            proposal = self.proposals[which]
-            drawing = Drawing.start(self.engine, proposal, num_texts, self.seed, number, self.session)
-            self._readings[which] = _Reading(drawing, number)
+        self._first = self.reserve(size)
+        self.num_asked += size
+        darts = (uniform(self.seed, self._first + place, 0, Purpose.PROMPT) for place in range(size))
+        self._order.extend([0] * size if num_prompts == 1 else (int(dart * num_prompts) for dart in darts))
+        return True
 
     def _took(self, reading: _Reading, item: Item | None) -> None:
         if item is not None:
@@ -136,7 +162,7 @@ class FreshTexts:
         """Everything that is ready and whose turn it is."""
         rows: list[Pool] = []
         numbers: list[int] = []
-        while self._order and (reading := self._readings[self._order[0]]).ready:
+        while self._order and (reading := self._readings.get(self._order[0])) is not None and reading.ready:
             self._order.popleft()
             rows.append(reading.ready.popleft())
             numbers.append(reading.number)

@@ -53,21 +53,22 @@ class CollectDesk:
         if pool_id == TOY:
             raise PlaygroundError("All texts of the toy are listed already; draw a pool to collect texts of a model.")
         _refuse_while_running(session)
-        record, texts = session.pools.get(pool_id), session.pools.texts(pool_id)
-        features = self.control.features_of(pool_id, body)
-        ask = ask_of(body, len(features))
+        record = session.pools.get(pool_id)
+        reading = await self.control.read(session, [pool_id], body)
 
         def made() -> Promise:
-            return Promise.of(session.pools.analysis(pool_id, texts, features), ask)
+            analysis = reading.analysis(pool_id)
+            assert analysis is not None  # everything is read
+            return Promise.of(analysis, ask_of(body, len(analysis.features)))
 
-        promise = await self.control.on_worker(made)
+        promise, features = await self.control.on_worker(made), reading.features
         _refuse_while_running(session)  # another one may have begun meanwhile
         engine = self.control.host.engine
         rule = StoppingRule(rule.num_accepted, rule.max_proposals, rule.precision, promise.rate)
         source = FreshTexts(engine, record.proposals, record.seed, rule.max_proposals, record.reserved, session.token)
         collection = Collection(Aim(features, promise.log_ratio, promise.log_beta, rule))
         run = CollectingRun(source, collection, promise, record.label, engine.model.name)
-        run.start(self.control.worker)
+        run.start(self.control.worker_for(features))
         session.collecting = self._running[session.token] = run
         return run.view()
 

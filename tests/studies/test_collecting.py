@@ -215,7 +215,7 @@ def test_leaving_early_ends_the_request(engine):
 def test_a_session_that_leaves_and_an_engine_that_fails(engine):
     fresh = source(engine, prompts=2)
     assert fresh.read().numbers
-    fresh._readings[fresh._order[0]].drawing.stream.cancel()
+    fresh._awaited().drawing.stream.cancel()
     while fresh.read().numbers:
         pass
     assert fresh.read().numbers == () and all(one.drawing.stream.done for one in fresh._readings.values())
