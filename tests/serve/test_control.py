@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +86,13 @@ def test_collecting_until_there_are_enough(live: Live, tab: str, pool: str) -> N
     for route in ("collection", "collect_stop", "collect_export"):
         assert live.post(f"control/{route}", {}, other).status_code == 404
     live.wait_until(num_running=0)
+
+
+def test_the_readmes_example_runs_as_it_stands(live: Live, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (code,) = [block for block in text.split("```python\n")[1:] if "urlopen" in block.partition("```")[0]]
+    code = code.partition("```")[0].replace("http://127.0.0.1:7860", live.url)
+    exec(code.replace("The movie was absolutely", "The dragon").replace("amazing", "moon"), {})
+    exponent, texts = capsys.readouterr().out.strip().splitlines()
+    assert "converged" in exponent or "warning" in exponent
+    assert "moon" in texts
