@@ -23,6 +23,15 @@ export function createBeta({ state, changed, failed }) {
       state.logBeta = rate === 1 ? Number(slider.min) : null;
       changed();
     } }, words)));
+  const share = el("input", { type: "number", min: 0.01, max: 100, step: "any", id: "pg-control-rate", inputmode: "decimal",
+    "aria-label": "Wanted acceptance rate, per cent" });
+  share.addEventListener("change", () => {
+    const wanted = Number(share.value) / 100;
+    if (!(wanted > 0 && wanted <= 1)) return failed(new Error("An acceptance rate lies above 0 and is at most 100 %."));
+    state.rate = wanted;
+    changed();
+  });
+  rates.append(el("label", {}, "accept ", share, " %"));
   const measures = el("div", { class: "pg-segment", role: "radiogroup", "aria-label": "Divergence" }, ...MEASURES.map(([value, words]) =>
     el("button", { type: "button", role: "radio", "data-value": value, onclick: () => choose(value) }, words)));
   measures.addEventListener("keydown", (event) => {
@@ -61,6 +70,7 @@ export function createBeta({ state, changed, failed }) {
     slider.min = beta.low;
     slider.max = beta.high;
     if (document.activeElement !== slider || state.logBeta === null) slider.value = beta.log_beta;
+    if (document.activeElement !== share) share.value = Number((100 * beta.acceptance_rate).toPrecision(3));
     const text = reading(view);
     slider.setAttribute("aria-valuetext", text);
     setText(words, text);
@@ -72,24 +82,26 @@ export function createBeta({ state, changed, failed }) {
   return { root, paint, words: () => words.textContent };
 }
 
-/** "β = 18.2 (4.1 Z): 1 in 10 proposals is accepted; TVD from the target 0.00 ..." */
-function reading({ beta, measure, enumerated, num_accepted: taken, num_rows: rows }) {
+/** "β = 18.2: 10.4 % accepted (8.9 to 11.9 %), ...": how sure a figure is stands behind it once nothing is dragged. */
+function reading({ beta, bands, measure, enumerated, num_accepted: taken, num_rows: rows }) {
   const name = measure.toUpperCase();
   const value = typeof beta.divergence === "number" ? beta.divergence.toFixed(3) : "infinite";
   const cost = beta.per_accepted === null ? "nothing is accepted" : `${beta.per_accepted.toFixed(beta.per_accepted < 10 ? 1 : 0)} proposals for each accepted text`;
   const exact = beta.log_beta >= beta.log_largest - 1e-9;
   const proof = enumerated ? "Nothing is clipped: the accepted texts follow the target exactly."
     : "No larger ratio was seen in this pool, which is not to say that there is none.";
-  return `β = ${short(Math.exp(beta.log_beta))}: ${percent(beta.acceptance_rate)} accepted, ${cost}; of this pool ${count(taken)} of ${count(rows)}. `
-    + `${name} from the target ${value} (TVD at most ${beta.tvd_bound.toFixed(3)}). ${exact ? proof : ""}`;
+  return `β = ${short(Math.exp(beta.log_beta))}: ${percent(beta.acceptance_rate)} accepted${between(bands?.acceptance_rate, percent)}, ${cost}; of this pool ${count(taken)} of ${count(rows)}. `
+    + `${name} from the target ${value}${between(bands?.divergence, (one) => (one === null ? "infinite" : one.toFixed(3)))} (TVD at most ${beta.tvd_bound.toFixed(3)}). ${exact ? proof : ""}`;
 }
+
+const between = (pair, words) => (pair ? ` (${words(pair[0])} to ${words(pair[1])})` : "");
 
 /** [[mark, words], ...]: everything that is drawn, in words. */
 function legendOf({ lines, measure, enumerated, gauges }) {
   const many = lines.length > 1;
   const entries = many ? lines.map((line, index) => [`line-${index}`, line.label])
     : [["line-0", `${measure.toUpperCase()} of what is accepted from the target`]];
-  if (!enumerated && measure !== "js") entries.push(["band", "95 % of resampled pools"]);
+  if (!enumerated) entries.push(["band", "95 % of resampled pools"]);
   entries.push(["moment", `mean of ${gauges[0].label} among the accepted${many ? ` of ${lines[0].label}` : ""}`], ["here", "this β"]);
   if (measure === "tvd" && lines.some((line) => line.floor > 0.005)) entries.push(["floor", "what a cut proposal can never write"]);
   entries.push(["seen", enumerated ? "past here every text is kept in proportion: exact" : "past here no larger ratio was seen, so nothing is known"]);

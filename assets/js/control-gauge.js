@@ -66,7 +66,7 @@ export function createGauge(gauge, index, { want, tilt, remove }) {
     setText(highest, figure(next, high));
     setText(figures.base, `model ${figure(next, next.base)}${wide > 0 ? ` ± ${next.yes_no ? percent(wide) : Number(wide.toPrecision(2))}` : ""}`);
     setText(figures.fitted, next.fitted === null ? "" : `target ${figure(next, next.fitted)}`);
-    setText(figures.accepted, next.at_beta === null ? "" : `accepted at this β ${figure(next, next.at_beta)}`);
+    setText(figures.accepted, next.at_beta === null ? "" : `accepted at this β ${figure(next, next.at_beta)}${between(next)}`);
     setText(tilted, exponentWords(next));
     refusal.hidden = !next.refusal;
     setText(refusal, next.refusal);
@@ -78,6 +78,12 @@ export function createGauge(gauge, index, { want, tilt, remove }) {
 
 const place = (node, name, value) => { if (node.style[name] !== value) node.style[name] = value; };
 const figure = (gauge, value) => (gauge.yes_no ? percent(value) : `${Number(value.toPrecision(4))} ${gauge.unit}`.trim());
+
+const between = (gauge) => {
+  if (!gauge.at_beta_between) return "";
+  const [low, high] = gauge.at_beta_between.map((value) => figure(gauge, value));
+  return low === high ? "" : ` (${low} to ${high})`;
+};
 
 function exponentWords({ exponent, error }) {
   if (exponent === null) return "";

@@ -23,6 +23,8 @@ MOST_TICKS, LABEL_CHARS = 6, 22
 PLACES = [0.14 + 0.08 * step for step in range(10)]
 """Where along the axis a line's name may stand."""
 HEIGHT = 300
+LEAST_TOP = 0.05
+"""Where nothing is clipped at any β, the axis still shows what would be little."""
 LABEL_WIDTH, LABEL_HEIGHT = 0.35, 0.09
 """What a name takes up at most, as shares of the narrowest chart."""
 
@@ -34,7 +36,7 @@ def figure(view: dict[str, Any]) -> dict[str, Any]:
     lines, beta, gauge, is_tvd = view["lines"], view["beta"], view["gauges"][0], view["measure"] == "tvd"
     lowest = min(_smallest(line["acceptance_rate"]) for line in lines)
     shown = [value for line in lines for value in [*line["divergence"], *line["high"][:-1]] if value is not None]
-    top = 1.1 * max([*shown, *(line["floor"] for line in lines if is_tvd), 1e-6])
+    top = 1.1 * max([*shown, *(line["floor"] for line in lines if is_tvd), LEAST_TOP])
     traces = [trace for number, line in enumerate(lines) for trace in _band(line, TINTS[number % len(TINTS)])]
     for number, line in enumerate(lines):
         traces += _line(line, COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)], is_tvd)

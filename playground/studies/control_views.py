@@ -13,17 +13,16 @@ from typing import Any, TypedDict
 import numpy as np
 
 from playground.control.arrays import Floats
-from playground.control.bootstrap import Interval, curve_intervals
 from playground.control.curve import Curve
 from playground.control.dual import log_sum_exp
 from playground.control.fit import HIGH_K, LOW_ESS, Fit, fit
 from playground.errors import PlaygroundError
 from playground.studies.analysis import Analysis
+from playground.studies.control_bands import Between, PointBands, curve_band, point_bands
 from playground.studies.control_json import finite
 from playground.studies.control_texts import text_rows
 
 MEASURES = ("tvd", "kl", "js")
-NUM_RESAMPLES = 60
 HIGH_SHARE = 0.1
 """A single text that stands for more of the target than this is worth a warning."""
 EXPONENT_LIMIT = 12.0
@@ -44,6 +43,8 @@ class GaugeView(TypedDict):
     target: float | None
     fitted: float | None
     at_beta: float | None
+    at_beta_between: Between | None
+    """95 % interval of ``at_beta``; None while something is dragged."""
     exponent: float | str | None
     error: float | str | None
     """Standard error of the exponent."""
@@ -114,10 +115,12 @@ def control_view(analysis: Analysis, ask: Ask, others: Sequence[tuple[str, Analy
     for label, other in others:
         lines.append(_line(label, other, other.curve(other.log_ratio(target)), ask))
     taken = analysis.accepted(log_ratio, log_beta)
+    bands = point_bands(point, ask.measure, analysis.values) if _has_bands(analysis, ask) else None
     return view | {
-        "gauges": _gauges(analysis, bare, target, ask, point.moments(analysis.values)[0]),
+        "gauges": _gauges(analysis, bare, target, ask, point.moments(analysis.values)[0], bands),
         "fit": _figures(analysis, target),
         "beta": _point(curve, point, log_beta, ask),
+        "bands": bands,
         "lines": lines,
         "num_accepted": int(taken.sum()),
         "rows": text_rows(analysis, target, log_ratio, log_beta, taken, ask.only),
@@ -157,7 +160,9 @@ def beta_of(curve: Curve, ask: Ask) -> float:
     return curve.ratios.log_largest if ask.log_beta is None else ask.log_beta
 
 
-def _gauges(analysis: Analysis, bare: Fit, target: Fit | None, ask: Ask, at_beta: Floats | None) -> list[GaugeView]:
+def _gauges(
+    analysis: Analysis, bare: Fit, target: Fit | None, ask: Ask, at_beta: Floats | None, bands: PointBands | None = None
+) -> list[GaugeView]:
     gauges = []
     for j, one in enumerate(analysis.features):
         values = analysis.values[:, j]
@@ -176,6 +181,7 @@ def _gauges(analysis: Analysis, bare: Fit, target: Fit | None, ask: Ask, at_beta
                 target=wanted if ask.exponents is None else None,
                 fitted=None if target is None else float(target.moments[j]),
                 at_beta=None if at_beta is None else float(at_beta[j]),
+                at_beta_between=None if bands is None else bands["moments"][j],
                 exponent=None if target is None else finite(target.exponents[j]),
                 error=None if target is None else finite(target.standard_errors[j]),
                 kind="pointwise" if one.yes_no and wanted in (0.0, 1.0) else "distributional",
@@ -232,19 +238,22 @@ def _line(label: str, analysis: Analysis, curve: Curve, ask: Ask) -> CurveView:
         values: Floats = getattr(one, ask.measure)
         return values
 
-    band = Interval(np.zeros(0), np.zeros(0), 0, 0)
-    if ask.bands and not analysis.enumerated and ask.measure != "js":  # JS has no prefix sums: too slow sixty times
-        band = curve_intervals(curve, figure, num_resamples=NUM_RESAMPLES)
+    low, high = curve_band(curve, ask.measure) if _has_bands(analysis, ask) else (np.zeros(0), np.zeros(0))
     return CurveView(
         label=label,
         acceptance_rate=curve.acceptance_rate.tolist(),
         divergence=[_number(value) for value in figure(curve)],
-        low=[_number(value) for value in band.low],
-        high=[_number(value) for value in band.high],
+        low=[_number(value) for value in low],
+        high=[_number(value) for value in high],
         moments=curve.moments(analysis.values).T.tolist(),
         floor=0.0 if analysis.enumerated else 1 - analysis.reachable[0],
         largest=int(np.argmin(np.abs(curve.log_betas - curve.ratios.log_largest))),
     )
+
+
+def _has_bands(analysis: Analysis, ask: Ask) -> bool:
+    """Whether anything is uncertain, and there is time to say how much."""
+    return ask.bands and not analysis.enumerated
 
 
 def _number(value: float) -> float | None:
