@@ -5,6 +5,7 @@ Knows nothing about pools, targets or models. ``{"feature": "contains", "text": 
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ from playground.errors import PlaygroundError
 MAX_TEXT_CHARS, MAX_WORDS, MAX_DEPTH, MAX_PARTS, MAX_FEATURES = 300, 100, 4, 8, 24
 MAX_SIMPLE = 64
 """Simple features in all that one list holds, those inside combinations counted: each reads every text of a pool."""
+_numbers = itertools.count()
+"""Of own functions: the id of one that is gone may become that of another, and its answers too."""
 COMBINATIONS = ("product", "not", "at_least")
 """Features made of features: the product of several, 1 minus a yes/no one, and 1 where one reaches a value."""
 
@@ -183,7 +186,7 @@ def _label(title: str, values: Mapping[str, Any]) -> str:
 def from_function(label: str, function: Any, yes_no: bool = False) -> Feature:
     """A feature of one's own: ``function(text: str) -> number``; for scripts, where nobody is a stranger."""
     return Feature(
-        json.dumps({"feature": "own", "label": label, "id": id(function)}),
+        json.dumps({"feature": "own", "label": label, "id": next(_numbers)}),
         label,
         yes_no,
         "",

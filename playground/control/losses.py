@@ -91,6 +91,7 @@ def coefficients(
     max_log_ratio: float = MAX_LOG_RATIO,
     self_normalised: bool = False,
     log_weights: ArrayLike | None = None,
+    prompts: ArrayLike | None = None,
 ) -> Floats:
     """float64[N]: what multiplies ∇ log π(x_i) in the gradient of the loss.
 
@@ -98,9 +99,11 @@ def coefficients(
     ``log_proposal``: log π and log q of the same texts. ``log_z``: log Z, one number, or one a text (its prompt's:
     CDPG); −inf where nothing of the target was seen yet, and such texts teach nothing.
     ``baseline`` subtracts the multiple of π/q that makes the coefficients sum to zero (arXiv 2206.00761): the exact
-    gradient does not change, its variance falls. ``max_log_ratio`` bounds log(p/q), log(π/q) and log(π/p).
+    gradient does not change, its variance falls (and, as the multiple is that of the draws themselves, N draws of the
+    policy push 1 - 1/N times as far). ``max_log_ratio`` bounds log(p/q), log(π/q) and log(π/p).
     ``self_normalised`` divides p/q and π/q by their own averages, so that neither a stale Z nor a stale q scales the
-    step. ``log_weights``: the probability each row stands for, where the rows enumerate a space; None: draws, 1/N each.
+    step; averages are those of each prompt, whose numbers ``prompts`` int64[N] gives (None: all texts follow one).
+    ``log_weights``: the probability each row stands for, where the rows enumerate a space; None: draws, 1/N each.
     """
     chosen = find(loss)
     log_p, log_pi, log_q = (np.asarray(each, dtype=np.float64) for each in (log_target, log_policy, log_proposal))
@@ -109,9 +112,11 @@ def coefficients(
     is_known = np.isfinite(known)
     log_p = np.where(is_known, log_p, -np.inf) - np.where(is_known, known, 0.0)
     weights = _weights(len(log_p), log_weights) * is_known
-    ratio = _ratio(log_pi - log_q, weights, max_log_ratio, self_normalised)
+    which = np.zeros(len(log_p), dtype=np.int64) if prompts is None else np.asarray(prompts, dtype=np.int64)
+    groups = which if self_normalised else None
+    ratio = _ratio(log_pi - log_q, weights, max_log_ratio, groups)
     if chosen.slope is None:
-        pushed = -_ratio(log_p - log_q, weights, max_log_ratio, self_normalised)
+        pushed = -_ratio(log_p - log_q, weights, max_log_ratio, groups)
     else:
         log_t = np.where(np.isneginf(log_p), np.inf, np.clip(log_pi - log_p, -max_log_ratio, max_log_ratio))
         pushed = ratio * chosen.slope(log_t)
@@ -145,8 +150,11 @@ def _weights(num_rows: int, log_weights: ArrayLike | None) -> Floats:
     return weights
 
 
-def _ratio(log_ratio: Floats, weights: Floats, bound: float, normalise: bool) -> Floats:
-    """exp of a log ratio, bounded above (what is excluded stays 0) and on request divided by its own average."""
+def _ratio(log_ratio: Floats, weights: Floats, bound: float, groups: NDArray[np.int64] | None) -> Floats:
+    """exp of a log ratio, bounded above (what is excluded stays 0), divided by its own average in each group."""
     ratio: Floats = np.exp(np.minimum(log_ratio, bound))
-    mean = float(weights @ ratio) / max(float(weights.sum()), np.finfo(float).tiny)
-    return ratio / mean if normalise and mean > 0 else ratio
+    if groups is None:
+        return ratio
+    totals, counts = np.bincount(groups, weights * ratio), np.bincount(groups, weights)
+    means = np.where(totals > 0, totals / np.maximum(counts, np.finfo(float).tiny), 1.0)
+    return ratio / means[groups]

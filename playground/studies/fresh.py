@@ -31,6 +31,13 @@ class Fresh:
     log_target: Floats
     """−inf where the target excludes the text."""
     features: Floats
+    """float64[N,J]; NaN where one raised."""
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """bool[N]: whether all features of the text could be had."""
+        known: NDArray[np.bool_] = np.logical_not(np.isnan(self.features).any(axis=1))
+        return known
 
     def exactness(self, log_z: Floats) -> Exactness:
         """``log_z`` float64[C]: the pool's, one for each prompt."""
@@ -42,12 +49,15 @@ class Fresh:
 def drawn(
     tuner: Tuner, goal: Goal, num_texts: int, max_tokens: int, seed: int, first_sample: int
 ) -> Generator[str, None, Fresh]:
-    """Draw about so many texts from the policy, the prompts sharing them evenly, and read them under the base."""
+    """Draw about so many texts from the policy, the prompts sharing them evenly, and read them under the base.
+
+    Texts of different prompts have different darts: what is shared would make similar prompts write alike, and an
+    average over them less certain than its error says."""
     share = max(2, num_texts // len(goal.prompts))
     texts: list[Text] = []
     log_policy: list[float] = []
-    for prompt in goal.prompts:
-        making = drafts(tuner.backend, prompt, share, max_tokens, seed, first_sample)
+    for number, prompt in enumerate(goal.prompts):
+        making = drafts(tuner.backend, prompt, share, max_tokens, seed, (number << 32) + first_sample)
         found = yield from _told(making, f"Writing {share * len(goal.prompts)} texts")
         texts += [(prompt, draft.token_ids) for draft in found]
         log_policy += [draft.log_prob for draft in found]

@@ -131,18 +131,28 @@ class Tuning:
             fresh = self._fresh
             if fresh is None:
                 fresh = yield from self._draw()
-            pushed = coefficients(
-                self.settings.loss,
-                fresh.log_target,
-                fresh.log_policy,
-                fresh.log_policy,
-                self.goal.log_z[fresh.prompt_of],
-                baseline=self.settings.baseline,
-                max_log_ratio=self.settings.max_log_ratio,
-                self_normalised=self.settings.self_normalised,
-            )
+            pushed = self._pushed(fresh)
             yield from self._step(fresh.texts, pushed, f"Step {number + 1} of {self.settings.num_steps}", 1.0)
             yield from self._look()
+
+    def _pushed(self, fresh: Fresh) -> Floats:
+        """float64[N]: the coefficient of each text. Where the loss knows no excluded texts, one whose features could
+        not be had is left out instead of ending the run."""
+        settings = self.settings
+        used = fresh.known | find(settings.loss).allows_zeros
+        pushed = np.zeros(len(used))
+        pushed[used] = coefficients(
+            settings.loss,
+            fresh.log_target[used],
+            fresh.log_policy[used],
+            fresh.log_policy[used],
+            self.goal.log_z[fresh.prompt_of[used]],
+            baseline=settings.baseline,
+            max_log_ratio=settings.max_log_ratio,
+            self_normalised=settings.self_normalised,
+            prompts=fresh.prompt_of[used],
+        )
+        return pushed
 
     def _step(self, texts: Sequence[Text], pushed: Floats, words: str, units: float) -> Iterator[TuningView]:
         """One gradient step, a few texts at a time; texts that push nothing are not read."""
@@ -179,8 +189,9 @@ class Tuning:
     def _draw(self) -> Generator[TuningView, None, Fresh]:
         settings = self.settings
         work = drawn(self.tuner, self.goal, settings.texts_per_step, settings.max_tokens, settings.seed, self.num_drawn)
+        made = yield from self._told(work)
         self.num_drawn += settings.texts_per_step  # at least as many as one prompt gets
-        return (yield from self._told(work))
+        return made
 
     def _told(self, work: Generator[str, None, T]) -> Generator[TuningView, None, T]:
         """What the work returns; what it says becomes views."""
@@ -238,12 +249,18 @@ class Tuning:
 
     def save(self, shelf: AdapterShelf, asked: dict[str, Any] | None = None) -> str:
         """Keep adapter, optimiser, curves and what was asked for; the generated name."""
-        notes = {"settings": asdict(self.settings), "points": self.points, "num_drawn": self.num_drawn}
+        # The texts of the policy as it stands are written again by whoever goes on, who so does what this run would do.
+        num_drawn = self.num_drawn - (self.settings.texts_per_step if self._fresh is not None else 0)
+        notes = {"settings": asdict(self.settings), "points": self.points, "num_drawn": num_drawn}
         return self.tuner.save(shelf, {**notes, "features": list(self.goal.names), "asked": asked or {}})
 
     @classmethod
     def resumed(cls, model: Model, shelf: AdapterShelf, name: str, goal: Goal, settings: TuningSettings) -> Tuning:
-        """A run that goes on from a saved adapter, its curves included; ``settings`` are those of what is to come."""
+        """A run that goes on from a saved adapter, its curves included; ``settings`` are those of what is to come. Seed
+        and share of held-out texts stay those of the saved run: texts that were learnt must not be held out now. With
+        the same goal and settings it does, to the last digit, what the saved run would have done next."""
         tuner, about = Tuner.load(model, shelf, name)
-        points = points_from_json(about.get("points"))
+        points, kept = points_from_json(about.get("points")), about.get("settings")
+        if isinstance(kept, dict):
+            settings = replace(settings, **{key: kept[key] for key in ("seed", "hold_out") if key in kept})
         return cls(tuner, goal, settings, points, int(about.get("num_drawn", 0)))

@@ -176,3 +176,12 @@ def test_features_inside_features_are_counted():
     with pytest.raises(PlaygroundError, match="At most 64 features"):
         features(many, TOOLS)
     assert features(many[0], TOOLS)[0].yes_no
+
+
+def test_own_functions_are_never_taken_for_one_another():
+    """By the id of a function that was gone, another one got its answers."""
+    evaluator = Evaluator()
+    for number in range(50):
+        own = from_function("length", lambda text, number=number: len(text) + number)
+        assert evaluator.table([own], [Text("abc", 1, 0.0)]).values.tolist() == [[3.0 + number]]
+        del own

@@ -84,6 +84,20 @@ def test_self_normalised_weights_forget_a_stale_constant():
     assert right != pytest.approx(coefficients("forward_kl", log_p, log_pi, log_pi, 3.0))
 
 
+@pytest.mark.parametrize("loss", ["forward_kl", "jensen_shannon"])
+def test_each_prompt_is_normalised_by_its_own_average(loss):
+    """CDPG with two stale constants: each prompt's half is what it is alone; one average for both mixed them up."""
+    rng = np.random.default_rng(0)
+    log_p, log_pi, prompts = rng.normal(size=12), rng.normal(size=12), np.repeat([0, 1], 6)
+    log_z = np.where(prompts == 0, 3.0, -2.0)
+    together = coefficients(loss, log_p, log_pi, log_pi, log_z, baseline=False, self_normalised=True, prompts=prompts)
+    for prompt in (0, 1):
+        own = prompts == prompt
+        alone = coefficients(loss, log_p[own], log_pi[own], log_pi[own], log_z[own], baseline=False,
+                             self_normalised=True)  # fmt: skip
+        assert 2 * together[own] == pytest.approx(alone)
+
+
 def numeric_gradient(loss: str, target: np.ndarray, step: float = 1e-6) -> list[float]:
     def divergence(theta: np.ndarray) -> float:
         policy = np.exp(theta) / np.exp(theta).sum()

@@ -17,6 +17,7 @@ from playground.models.adapters import AdapterShelf
 from playground.models.tuner import Tuner
 from playground.studies.control import Study
 from playground.studies.drafts import Draft, drafts
+from playground.studies.fresh import drawn
 from playground.studies.giving_way import in_pieces, serving
 from playground.studies.goal import Goal
 from playground.studies.tuning import Tuning
@@ -240,10 +241,56 @@ def test_saved_and_resumed_with_its_curves(rare_word, tmp_path):
         pass
     name = first.save(shelf)
     resumed = Tuning.resumed(tiny(), shelf, name, rare_word, replace(settings, num_epochs=0))
-    assert resumed.points == first.points and resumed.num_drawn == first.num_drawn
+    assert resumed.points == first.points
+    assert resumed.num_drawn == first.num_drawn - settings.texts_per_step, "the policy's own texts are written again"
     *_, last = resumed.run()
     assert [point["step"] for point in last["points"]] == [0, 1, 2, 3, 3, 4, 5]
     assert resumed.tuner.num_steps == 5
+
+
+@pytest.mark.parametrize("num_epochs", [0, 2])
+def test_a_resumed_run_is_the_run_that_was_not_interrupted(rare_word, tmp_path, num_epochs):
+    """Weights and figures, to the last digit; it drew other texts and went another way."""
+    settings = replace(SHORT, max_tokens=8, num_epochs=num_epochs, num_steps=3, loss="jensen_shannon")
+    whole = Tuning(Tuner(tiny()), rare_word, settings)
+    for _ in whole.run():
+        pass
+    first = Tuning(Tuner(tiny()), rare_word, replace(settings, num_steps=1))
+    for _ in first.run():
+        pass
+    shelf = AdapterShelf(tmp_path)
+    name = first.save(shelf)
+    later = replace(settings, num_epochs=0, num_steps=2, seed=99, hold_out=0.5)
+    second = Tuning.resumed(tiny(), shelf, name, rare_word, later)
+    assert second.settings.seed == settings.seed and second.settings.hold_out == settings.hold_out
+    for _ in second.run():
+        pass
+    texts = [(PROMPT, ids) for ids in rare_word.written[:20]]
+    assert second.tuner.log_policy(texts).tolist() == whole.tuner.log_policy(texts).tolist()
+    again = [point for at, point in enumerate(second.points) if at != len(first.points)]  # it looks once more
+    for one, other in zip(again, whole.points, strict=True):
+        assert {**one, "phase": "", "gradient_norm": 0} == {**other, "phase": "", "gradient_norm": 0}
+
+
+def test_a_text_whose_features_raise_does_not_end_a_run_that_knows_no_zeros():
+    goal = enumerable.goal(pointwise=False, exponent=2.0)
+
+    def describe(texts: Any, log_base: Any = None) -> Any:
+        table = enumerable.has_two_b(texts)
+        table[[ids[0] == 2 for ids in texts]] = np.nan
+        return table
+
+    tuning = Tuning(Tuner(enumerable.model()), replace(goal, describe=describe), replace(SHORT, loss="reverse_kl"))
+    *_, last = tuning.run()
+    assert last["phase"] == "done" and last["points"][-1]["rate"] is not None
+
+
+def test_prompts_have_darts_of_their_own():
+    """The same prompt twice: two samples of it, not one sample twice, whose average would be no surer."""
+    goal = enumerable.goal(True)
+    twice = replace(goal, prompts=(enumerable.PROMPT,) * 2, prompt_of=np.arange(400) % 2)
+    fresh = finished(drawn(Tuner(enumerable.model()), twice, 64, 4, seed=3, first_sample=0))
+    assert [ids for _, ids in fresh.texts[:32]] != [ids for _, ids in fresh.texts[32:]]
 
 
 def test_from_a_script():
