@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from playground import settings
+from playground.control.kinds import KINDS, Field
 from playground.sampling import PRESETS, SAMPLERS, Param, Sampler, orders
 from tests.trees import ROOT
 
@@ -39,7 +42,20 @@ def guidance_table() -> str:
     return _table(("Guidance", "What it does", "Published scale", "Source"), rows)
 
 
-PARTS = {"guidance": guidance_table, "settings": settings_table, "samplers": samplers_table, "flavours": flavours_table}
+def features_table() -> str:
+    """Every kind of feature."""
+    rows = [(f"`{kind.name}`", kind.help, "<br>".join(f"`{one.name}` {_field(one)}" for one in kind.fields) or "none")
+            for kind in KINDS.values()]
+    return _table(("Feature", "Its value", "Parameters"), rows)
+
+
+PARTS = {
+    "features": features_table,
+    "guidance": guidance_table,
+    "settings": settings_table,
+    "samplers": samplers_table,
+    "flavours": flavours_table,
+}
 
 
 def renewed(text: str) -> str:
@@ -51,6 +67,10 @@ def renewed(text: str) -> str:
         assert found and closed, f"the README has no place for {name}"
         text = f"{before}{start}\n{make()}\n{end}{after}"
     return text
+
+
+def _field(one: Field) -> str:
+    return one.help if one.default is None else f"{one.help}; {json.dumps(one.default)} where it is not given"
 
 
 def _parameters(kind: type[Sampler]) -> str:

@@ -18,8 +18,6 @@ from playground.control.features import Feature
 from playground.control.pool import Pool
 from playground.engine import Engine
 from playground.errors import PlaygroundError
-from playground.studies.analysis import Analysis
-from playground.studies.bigrams import toy
 from playground.studies.drawings import Drawings
 from playground.studies.giving_way import Worker
 from playground.studies.proposals import Proposal
@@ -154,10 +152,6 @@ class Pools:
         """The tab is gone: nothing is read for it any more. From any thread."""
         if self._reading is not None:
             self._reading.end()
-
-    def analysis(self, pool_id: str, pool: Pool, features: Sequence[Feature]) -> Analysis:
-        """A pool through features (on the one worker that does such work); the toy has its own."""
-        return toy() if pool_id == TOY else Analysis.of(pool, features, self._evaluator)
 
     def _is_wanted(self) -> bool:
         return time.monotonic() - self._asked_s < ABANDONED_S

@@ -24,13 +24,14 @@ from playground.errors import PlaygroundError
 from playground.sampling.search import search_from_json
 from playground.settings import Settings
 from playground.studies import prompts
-from playground.studies.analysis import Analysis
 from playground.studies.classifiers import Classifiers
 from playground.studies.control_views import Ask
 from playground.studies.drawing import Drawing
+from playground.studies.giving_way import serving
 from playground.studies.goal import Floats, Goal
 from playground.studies.pools import PoolRecord
 from playground.studies.proposals import Proposal
+from playground.studies.reading import Reading
 from playground.studies.text_tools import text_tools
 from playground.studies.tuning_runs import Run, TuningRuns, goal_of
 from playground.studies.tuning_settings import FORGETTING, RANGES, TuningSettings
@@ -40,6 +41,7 @@ from playground.ui.session import Session
 MAX_EXPONENT = 1e4
 MAX_POOL, MAX_TOKENS, MAX_WRITTEN, MAX_TEXTS_A_STEP, MAX_STEPS = 5_000, 128, 16, 512, 200
 """What a visitor may ask for: a script has no such limits."""
+LOOK_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -194,9 +196,12 @@ class TuningDesk:
             pool, proposals = await self._drawn(run, asked, engine, token)
 
         prompt_ids = {one.context: one.prompt_ids for one in proposals}
+        reading = Reading.of(asked.features, [("", pool)])
+        await self._read(run, reading, engine)
 
         def made() -> Goal:
-            analysis = Analysis.of(pool, asked.features, self._evaluator)
+            analysis = reading.analysis("")
+            assert analysis is not None  # everything is read
             by_hand = asked.exponents
             if by_hand is None:
                 factor = analysis.fit(Ask(asked.targets).filled(analysis).targets).log_tilt
@@ -205,6 +210,19 @@ class TuningDesk:
             return goal_of(analysis, factor, prompt_ids, self._evaluator, engine.model)
 
         return await self.runs.on_worker(made)
+
+    async def _read(self, run: Run, reading: Reading, engine: Engine) -> None:
+        """The pool under the features, in pieces between which people go first."""
+        if not reading.num_texts:
+            raise PlaygroundError("There are no texts yet: draw a pool first.")
+        reading.start(self._evaluator, self.runs.worker, serving(engine))
+        try:
+            while (told := reading.view()) is not None and reading.is_usable:
+                run.message = told["words"]
+                await reading.wait(LOOK_S)
+            await reading.wait()
+        finally:
+            reading.end()
 
     async def _drawn(self, run: Run, asked: Asked, engine: Engine, token: str) -> tuple[Pool, tuple[Proposal, ...]]:
         """A pool of the model itself through the engine, at bulk priority."""
