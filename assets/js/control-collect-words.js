@@ -35,7 +35,7 @@ export function rate(view) {
   const { rate: expected, error } = view.promised;
   const word = `the pool promised ${percent(expected)} ± ${percent(1.96 * error)}`;
   if (view.rate === null) return "";
-  const here = `Acceptance rate ${percent(view.rate)} (95 % interval ${percent(view.low)} to ${percent(view.high)}); ${word}.`;
+  const here = `Acceptance rate ${percent(view.rate)} (95 % interval ${percent(view.low)} to ${percent(view.high)}); ${word}.`;
   if (view.unbiased !== null && view.unbiased < view.rate) {
     return `${here} It stopped at an accepted text, so ${count(view.num_accepted)} of ${count(view.num_proposed)} says a little too `
       + `much on average: (k − 1)/(N − 1) = ${percent(view.unbiased)} does not. The interval holds all the same.`;
@@ -59,6 +59,6 @@ export function test(view) {
 /** One feature among the accepted. */
 export function means(one) {
   const show = (value) => (one.yes_no ? percent(value) : plain(value, one.unit));
-  const interval = one.low === null ? "" : ` (95 % interval ${show(one.low)} to ${show(one.high)})`;
+  const interval = one.low === null ? "" : ` (95 % interval ${show(one.low)} to ${show(one.high)})`;
   return `${one.label}: ${show(one.mean)} of the accepted${interval}; at this β the pool says ${show(one.at_beta)}, the target is ${show(one.target)}.`;
 }

@@ -3,6 +3,7 @@ of it remains in the engine."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -15,13 +16,13 @@ from playground.control.features import Feature, features, from_function
 from playground.control.pool import Pool
 from playground.control.stopping import StoppingRule
 from playground.control.texts import Text
-from playground.engine import Done
+from playground.engine import Done, Request
 from playground.sampling import Chain
 from playground.sampling.draw import Purpose, uniform
 from playground.studies.collecting import Aim, Collection, collect
 from playground.studies.drawing import Drawing
 from playground.studies.fresh_texts import A_ROUND, FreshRows, FreshTexts
-from playground.studies.proposals import Proposal
+from playground.studies.proposals import Proposal, tuned
 from tests.studies import enumerable
 from tests.studies.enumerable import LENGTH, SPACE
 
@@ -143,6 +144,44 @@ def test_many_rounds_of_two_prompts_repeat_nothing(engine):
     assert len(set(judged.rows.uniforms)) == 3 * A_ROUND
     for number, context, dart in zip(judged.numbers, judged.rows.contexts, judged.rows.uniforms, strict=True):
         assert number >> 32 == int(context) and dart == uniform(3, number, 0, Purpose.ACCEPT)
+
+
+def test_lent_models_go_back_after_every_round(engine):
+    fresh = source(engine, 3 * A_ROUND, prompts=2)
+    fresh.proposals = [tuned(str(number), (number,), enumerable.model(), LENGTH) for number in range(2)]
+    lent: set[int] = set()
+    while fresh.read().numbers:
+        now = {one.drawing.lent for one in fresh._readings.values()}
+        assert len(now) <= 2 and all(engine.fleet.has(number) for number in now)
+        lent |= now
+    fresh.close()
+    wait_until_idle(engine)
+    engine.submit(Request((0,), max_tokens=1)).result(timeout_s=30)  # a round more
+    assert len(lent) == 4, "two prompts, two rounds"
+    assert not any(engine.fleet.has(number) for number in lent)
+
+
+def test_a_queue_that_fills_up_between_two_requests_is_waited_for(engine, monkeypatch):
+    monkeypatch.setattr("playground.studies.fresh_texts.BUSY_S", 0.01)
+    start, refusals = Drawing.start, iter([False, True, True, False, False, True, False])
+
+    def busy(*arguments: object) -> Drawing:
+        if next(refusals, False):
+            raise pg.PlaygroundError("The queue is full. Try again in a moment.", status=503)
+        return start(*arguments)
+
+    async def texts(fresh: FreshTexts) -> list[tuple[int, ...]]:
+        found: list[tuple[int, ...]] = []
+        while (told := await fresh.read_soon()).numbers:
+            found += told.rows.token_ids
+        return found
+
+    undisturbed = asyncio.run(texts(source(engine, 3 * A_ROUND, prompts=2)))
+    monkeypatch.setattr(Drawing, "start", busy)
+    assert asyncio.run(texts(source(engine, 3 * A_ROUND, prompts=2))) == undisturbed
+    refusals = iter([True])
+    with pytest.raises(pg.PlaygroundError, match="queue is full"):  # who has not begun can be told
+        asyncio.run(texts(source(engine, 10)))
 
 
 def test_texts_come_in_the_order_of_their_numbers(engine):

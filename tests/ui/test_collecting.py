@@ -109,6 +109,23 @@ def test_the_aim_stands_still(desk, tab):
     run(main())
 
 
+def test_several_prompts_share_it_by_darts(desk, tab):
+    async def main() -> None:
+        pool = await drawn(desk, tab, num_texts=100, more_prompts=["The moon"])
+        asked = {"pool": pool, "features": ["sea"], "targets": [0.3], "acceptance_rate": 0.5}
+        first = await desk.collect.collect(tab, asked | {"num_accepted": 60})
+        assert first["prompts"] == ["The dragon", "The moon"]
+        told = await collected(desk, tab)
+        assert told["num_accepted"] == 60
+        data = await desk.collect.export(tab, {})
+        contexts = data["pool"]["contexts"]
+        assert 0.3 < contexts.count("The moon") / len(contexts) < 0.7
+        old = tab.pools.get(pool).pool
+        assert not set(old.uniforms.tolist()) & set(data["pool"]["uniforms"]), "darts never thrown before"
+
+    run(main())
+
+
 def test_exponents_by_hand_and_a_word_the_pool_never_saw(desk, tab):
     """Set by hand, an exponent tilts and excludes nothing, not even what the pool happens to lack."""
 
