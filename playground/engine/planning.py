@@ -19,6 +19,8 @@ LONG_TOKENS, LONG_RATIO = 2048, 8
 """A text is far longer than most from this length on, and if it is so many times the median of those who write."""
 LEAST_S = 1e-6
 """What a turn counts at least, so that turns go round also where rows cost nothing."""
+MAX_WITHOUT = 15
+"""Rounds beside people in which bulk work may go without, however dear it is."""
 Owing = tuple[Job, Gang]
 
 
@@ -48,6 +50,10 @@ class Planner:
         self._pace = pace
         self._turns = Turns()
         self._num_plans = 0
+        self._saved_s = 0.0
+        """Seconds that bulk work was allowed beside people since it last went."""
+        self._num_without = 0
+        """Rounds since then."""
 
     def plan(self, running: Sequence[Job]) -> list[Payment]:
         """People pay what the pace allows, bulk work what fits beside them; without people it has the round alone."""
@@ -85,8 +91,10 @@ class Planner:
         return [pair for pair in owing if not pair[1].settles_at_once or pair[1].length <= longest]
 
     def _beside(self, bulk: Sequence[Owing], own: Load) -> list[Payment]:
-        """Bulk work beside people's ``own`` part of the round: one gang at least, more while they fit in."""
+        """Bulk work beside people's ``own`` part of the round: gangs while they fit in. One that never would, a long
+        text or a row on a slow machine, waits until enough rounds have gone by without."""
         left_s = self._pace.bulk_s(own.num_rows, own.num_prompt_tokens)
+        self._saved_s += left_s
         rows_left = self._pace.max_bulk_rows
         tokens_left = self._pace.prefill_chunk - own.num_prompt_tokens
         payments: list[Payment] = []
@@ -95,6 +103,10 @@ class Planner:
             num_tokens, cost_s = self._portion(gang, left_s, tokens_left)
             if payments and (cost_s > left_s or (not is_prompt and num_tokens > rows_left)):
                 break
+            if not payments and cost_s > self._saved_s and self._num_without < MAX_WITHOUT:
+                self._num_without += 1
+                break
+            self._saved_s, self._num_without = 0.0, 0
             payments.append(Payment(job, gang, gang.pay(num_tokens), is_prompt))
             self._turns.charge(job, cost_s)
             left_s -= cost_s

@@ -34,7 +34,8 @@ def main() -> None:
     torch.set_num_threads(options.num_threads)
     model = load_model("default", cache_dir=options.cache_dir, device=options.device, progress=lambda *_: None)
     figures: dict[str, Any] = {"device": options.device, "num_threads": options.num_threads}
-    parts = {"plain": plain, "threads": threads, "guidance": guidance, "long": long_beside_short}
+    parts = {"plain": plain, "threads": threads, "guidance": guidance, "long": long_beside_short,
+             "bulk": one_beside_bulk}
     for name in options.parts:
         figures |= parts[name](model, options)
     if "engine_tokens_per_s" in figures and "threads_tokens_per_s" in figures:
@@ -51,7 +52,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--num-threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--num-tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=4, help="bare and engine take turns; the best of each counts")
-    parser.add_argument("--parts", nargs="+", default=["plain", "threads", "guidance", "long"])
+    parser.add_argument("--parts", nargs="+", default=["plain", "threads", "guidance", "long", "bulk"])
     return parser.parse_args()
 
 
@@ -131,6 +132,37 @@ def long_beside_short(model: Model, options: argparse.Namespace) -> dict[str, An
         "slowdown_while_it_reads": reading_s / alone_s,
         "slowdown_while_it_writes": writing_s / alone_s,
         "it_read_and_wrote_all_along": still_reading and still_writing,
+    }
+
+
+def one_beside_bulk(model: Model, options: argparse.Namespace) -> dict[str, Any]:
+    """How much longer one person's tokens take beside a pool that is being drawn, what the pool gets meanwhile and what
+    alone, and how soon a second session's texts begin beside a large pool."""
+    first, second = prompts(model)[:2]
+
+    def pool(session: str, num_samples: int) -> Request:
+        return Request(first, max_tokens=60, num_samples=num_samples, priority="bulk", session=session, keep_rows=False)
+
+    with Engine(model, num_threads=options.num_threads) as engine:
+
+        def person() -> float:
+            return seconds(write, engine, [second], options.num_tokens)
+
+        alone_s = min(person() for _ in range(2))
+        stream = engine.submit(pool("first", 5000))
+        wait_for_first(stream)
+        time.sleep(2)
+        stream.drain()
+        beside_s = person()
+        num_beside = len(stream.drain())
+        time.sleep(10)
+        num_alone = len(stream.drain())
+        newcomer_s = seconds(wait_for_first, engine.submit(pool("second", 64)))
+    return {
+        "one_beside_bulk_over_alone": beside_s / alone_s,
+        "bulk_tokens_per_s_beside_one": num_beside / beside_s,
+        "bulk_tokens_per_s": num_alone / 10,
+        "second_session_begins_after_s": newcomer_s,
     }
 
 

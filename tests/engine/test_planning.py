@@ -29,6 +29,11 @@ def gpu(num_rows: int) -> float:
     return 0.010 + 1e-5 * num_rows
 
 
+def dear(num_rows: int) -> float:
+    """A row more costs three times what one alone does."""
+    return 0.03 + 0.1 * (num_rows - 1)
+
+
 class Machine:
     """Rounds over lanes that were made by hand; each takes as long as its cost function says."""
 
@@ -93,6 +98,26 @@ def test_beside_a_person_a_gpu_carries_all_of_them() -> None:
     sizes = Counter(len(plan) for plan in machine.rounds[10:])
     assert sizes[33] >= 80 and set(sizes) == {1, 33}, "but for the rounds that measure the person alone"
     assert max(machine.seconds) <= gpu(1) * (1 + BULK_SHARE)
+
+
+def test_a_row_that_never_fits_in_goes_now_and_then() -> None:
+    machine = Machine(dear)
+    machine.add("interactive", "person")
+    bulk = machine.add("bulk", "pool", 3)
+    for _ in range(330):
+        machine.round()
+    went = sum(machine.counts()[id(gang)] for gang in bulk)
+    assert 20 <= went <= 33, "once in eleven rounds: 0.1 s are saved up by 9 ms a round"
+    assert sum(machine.seconds) <= 1.05 * (1 + BULK_SHARE) * 330 * dear(1)
+
+
+def test_however_dear_bulk_work_moves_on() -> None:
+    machine = Machine(lambda num_rows: 0.001 + 9.0 * (num_rows - 1))
+    machine.add("interactive", "person")
+    machine.add("bulk", "pool")
+    for _ in range(100):
+        machine.round()
+    assert sum(len(plan) == 2 for plan in machine.rounds) >= 5
 
 
 def test_without_people_all_bulk_texts_write_in_every_round() -> None:
