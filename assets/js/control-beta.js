@@ -1,7 +1,7 @@
 // β: its slider, what it costs and buys in words, the curve of acceptance rate against divergence.
 // Knows nothing about the figures' meaning beyond their names; the chart comes whole from the server.
 
-import { setText } from "./dom.js";
+import { setAttr, setStyle, setText } from "./dom.js";
 import { count, percent } from "./format.js";
 import { plotly } from "./page.js";
 import { check, el } from "./panels.js";
@@ -15,6 +15,7 @@ export function createBeta({ state, changed, failed }) {
   slider.addEventListener("input", () => {
     state.logBeta = Number(slider.value);
     state.rate = null;
+    filled();
     changed();
   });
   const rates = el("div", { class: "pg-control-rates", role: "group", "aria-label": "β by acceptance rate" }, ...RATES.map(([rate, words]) =>
@@ -43,7 +44,13 @@ export function createBeta({ state, changed, failed }) {
     measures.querySelector("[aria-checked=true]").focus();
   });
   check(measures, state.measure);
-  const words = el("p", { class: "pg-control-reading" });
+  const cells = [0, 1, 2].map(() => el("div", {}, el("dt", {}), el("dd", {})));
+  const more = el("p", {});
+  const words = el("div", { class: "pg-control-reading" }, el("dl", { class: "pg-headline" }, ...cells), more);
+  const filled = () => {
+    const part = (slider.value - slider.min) / (slider.max - slider.min || 1);
+    setStyle(slider, "--pg-at", `${(100 * part).toFixed(1)}%`);
+  };
   const legend = el("ul", { class: "pg-control-legend", "aria-label": "What the chart shows" });
   const plot = el("div", { class: "pg-control-plot", role: "img", "aria-label": "Acceptance rate against divergence from the target" });
   const root = el("div", {}, el("div", { class: "pg-control-form" }, el("label", { class: "pg-control-slider" }, "β ", slider), measures),
@@ -64,34 +71,42 @@ export function createBeta({ state, changed, failed }) {
     legend.replaceChildren(...entries.map(([mark, text]) => el("li", { "data-mark": mark }, text)));
   }
 
-  let moves = 0;
+  let [moves, said] = [0, ""];
   function paint(view) {
     const { beta } = view;
     slider.min = beta.low;
     slider.max = beta.high;
     if (document.activeElement !== slider || state.logBeta === null) slider.value = beta.log_beta;
     if (document.activeElement !== share) share.value = Number((100 * beta.acceptance_rate).toPrecision(3));
-    const text = reading(view);
-    slider.setAttribute("aria-valuetext", text);
-    setText(words, text);
+    filled();
+    const read = reading(view);
+    read.figures.forEach(([figure, what], index) => {
+      setText(cells[index].firstChild, what);
+      setText(cells[index].lastChild, figure);
+    });
+    setText(more, read.more);
+    said = `${read.figures.map((pair) => pair.join(" ")).join(", ")}. ${read.more}`;
+    setAttr(slider, "aria-valuetext", said);
     explain(view);
     plotly().then(() => draw(plot, view.figure)).catch(failed);
     root.dataset.moves = String(++moves);
   }
 
-  return { root, paint, words: () => words.textContent };
+  return { root, paint, words: () => said };
 }
 
-/** "β = 18.2: 10.4 % accepted (8.9 to 11.9 %), ...": how sure a figure is stands behind it once nothing is dragged. */
+/** The three figures that matter, how sure they are once nothing is dragged, and the rest in a sentence. */
 function reading({ beta, bands, measure, enumerated, num_accepted: taken, num_rows: rows }) {
-  const name = measure.toUpperCase();
-  const value = typeof beta.divergence === "number" ? beta.divergence.toFixed(3) : "infinite";
-  const cost = beta.per_accepted === null ? "nothing is accepted" : `${beta.per_accepted.toFixed(beta.per_accepted < 10 ? 1 : 0)} proposals for each accepted text`;
-  const exact = beta.log_beta >= beta.log_largest - 1e-9;
-  const proof = enumerated ? "Nothing is clipped: the accepted texts follow the target exactly."
-    : "No larger ratio was seen in this pool, which is not to say that there is none.";
-  return `β = ${short(Math.exp(beta.log_beta))}: ${percent(beta.acceptance_rate)} accepted${between(bands?.acceptance_rate, percent)}, ${cost}; of this pool ${count(taken)} of ${count(rows)}. `
-    + `${name} from the target ${value}${between(bands?.divergence, (one) => (one === null ? "infinite" : one.toFixed(3)))} (TVD at most ${beta.tvd_bound.toFixed(3)}). ${exact ? proof : ""}`;
+  const value = divergence(beta.divergence);
+  const cost = beta.per_accepted === null ? "–" : beta.per_accepted.toFixed(beta.per_accepted < 10 ? 1 : 0);
+  const proof = enumerated ? " Nothing is clipped: the accepted texts follow the target exactly."
+    : " No larger ratio was seen in this pool, which is not to say that there is none.";
+  return {
+    figures: [[percent(beta.acceptance_rate), `accepted${between(bands?.acceptance_rate, percent)}`], [cost, "proposals for each accepted text"],
+      [value, `${measure.toUpperCase()} from the target${between(bands?.divergence, divergence)}`]],
+    more: `β = ${short(Math.exp(beta.log_beta))}: of this pool ${count(taken)} of ${count(rows)} texts; TVD at most ${beta.tvd_bound.toFixed(3)}.`
+      + (beta.log_beta >= beta.log_largest - 1e-9 ? proof : ""),
+  };
 }
 
 /** " (5.8 % to 10.8 %)"; nothing where both ends read the same. */
@@ -99,6 +114,8 @@ function between(pair, words) {
   const [low, high] = (pair ?? []).map(words);
   return low === high ? "" : ` (${low} to ${high})`;
 }
+
+const divergence = (value) => (typeof value === "number" ? value.toFixed(3) : "infinite");
 
 /** [[mark, words], ...]: everything that is drawn, in words. */
 function legendOf({ lines, measure, enumerated, gauges }) {

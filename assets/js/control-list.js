@@ -9,6 +9,8 @@ import { el } from "./panels.js";
 const SHOWN = [["", "all"], ["accepted", "accepted"], ["rejected", "rejected"],
   ["resampled", "drawn again by weight"]];
 
+const THREE = ["model", "target", "accepted"];
+
 export function createList({ state, changed }) {
   const select = el("select", { id: "pg-control-only" }, ...SHOWN.map(([value, words]) => el("option", { value }, words)));
   select.addEventListener("change", () => {
@@ -17,15 +19,18 @@ export function createList({ state, changed }) {
   });
   const title = el("h3", {}, "Texts ");
   const note = el("p", { class: "pg-quiet" });
+  const bars = el("p", { class: "pg-quiet pg-three-key" }, "Bars: ", ...["the model", "the target", "what is accepted at this β"].map((words, index) =>
+    el("span", {}, el("i", { class: `pg-three-${THREE[index]}` }), words)));
   const list = el("ol", { class: "pg-control-texts", role: "list", tabindex: 0, "aria-label": "Texts of the pool" });
   const rows = [];
-  const root = el("div", { class: "pg-control-list" }, el("div", { class: "pg-control-form" }, title, el("label", {}, "show ", select)), note, list);
+  const root = el("div", { class: "pg-control-list" }, el("div", { class: "pg-control-form" }, title, el("label", {}, "show ", select)), bars, note, list);
 
   function paint(view) {
+    bars.hidden = !view.enumerated || state.only === "resampled";
     setText(note, state.only === "resampled"
       ? "Importance resampling: texts of the pool drawn again in proportion to their weight; whatever is likely under the target comes back often."
       : view.enumerated
-      ? "Bars: the model, the target, what is accepted at this β. The dart stays: moving β flips a text only where its chance passes the dart."
+      ? "The first bar is each text's chance, the mark its own dart, which stays: moving β flips a text only where its chance passes the dart."
       : `Each text's bar is its chance min(1, P/(βq)); the mark is its own dart, which stays. ${count(view.num_accepted)} are accepted; the first ${view.rows.length} are shown.`);
     const most = view.enumerated ? Math.max(...view.rows.flatMap((row) => row.p)) : 1;
     fit(list, rows, view.rows.length, makeRow);
@@ -40,7 +45,7 @@ export function createList({ state, changed }) {
 export function makeRow() {
   const verdict = el("span", { class: "pg-verdict" });
   const chance = el("span", { class: "pg-chance" }, el("span", { class: "pg-chance-bar" }), el("span", { class: "pg-chance-dart" }));
-  const bars = el("span", { class: "pg-three" }, ...["model", "target", "accepted"].map((name) => el("span", { class: `pg-three-${name}`, title: name })));
+  const bars = el("span", { class: "pg-three" }, ...THREE.map((name) => el("span", { class: `pg-three-${name}`, title: name })));
   const node = el("li", {}, verdict, chance, bars, el("bdi", { class: "pg-control-text" }));
   return node;
 }
@@ -55,7 +60,7 @@ export function paintRow(node, row, most, names) {
   setClass(bars, "pg-none", !row.p.length);
   row.p.forEach((p, index) => {
     setStyle(bars.children[index], "width", `${(100 * p / most).toFixed(2)}%`);
-    setAttr(bars.children[index], "title", `${["model", "target", "accepted"][index]} ${percent(p)}`);
+    setAttr(bars.children[index], "title", `${THREE[index]} ${percent(p)}`);
   });
   if (row.text) drawMarked(text, row.text.replaceAll("\n", "↵"), row.marks, row.values, names);
   else drawMarked(text, "(ended at once)", [], [], names);

@@ -44,7 +44,7 @@ function paint(node, state) {
   const fixed = { autosize: false, width: node.clientWidth, height, uirevision: "kept" };
   state.size = `${node.clientWidth}x${node.clientHeight}`;
   const shared = defaults();
-  const font = { ...shared.font, ...layout.font };
+  const font = { ...shared.font, ...layout.font, family: colours.fontFamily }; // measured as it is drawn: "inherit" is not
   const themed = withTheme({ ...shared, ...layout, font, ...fixed }, colours);
   return window.Plotly.react(node, withTheme(data, colours), themed, { ...CONFIG, ...config });
 }
@@ -54,7 +54,7 @@ function defaults() {
   return {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
-    font: { color: "var(--pg-muted)", size: 11, family: "inherit" },
+    font: { color: "var(--pg-muted)", size: 11 },
     margin: { l: 40, r: 10, t: 8, b: 28, autoexpand: false },
     hoverlabel: { bgcolor: "var(--pg-surface)", bordercolor: "var(--pg-line)", font: { color: "var(--pg-ink)" } },
     showlegend: false,

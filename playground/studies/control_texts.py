@@ -62,11 +62,14 @@ def text_rows(
 
 
 def marks_in(text: str, features: Sequence[Feature]) -> list[list[int]]:
-    """What every feature found, cut so that none lies over another: the earlier start, then the earlier feature."""
+    """What every feature found, cut so that none lies over another (the earlier start, then the earlier feature) and
+    joined where one feature's touch."""
     spans = sorted((start, j, end) for j, one in enumerate(features) for start, end in one.spans(text))
     marks: list[list[int]] = []
     for start, j, end in spans:
         free = max(start, marks[-1][1]) if marks else start
-        if free < end:
+        if free < end and marks and marks[-1][1:] == [free, j]:
+            marks[-1][1] = end
+        elif free < end:
             marks.append([free, end, j])
     return marks
