@@ -17,9 +17,10 @@ from playground.engine.scheduler import Scheduler
 from playground.engine.worker import Worker, explain
 
 OUT_OF_MEMORY = (
-    "The device ran out of memory, and this was the youngest request. The others go on; try a shorter prompt, "
+    "The device ran out of memory, and {reason}. The others go on; try a shorter prompt, "
     "fewer samples, or again when fewer people are here."
 )
+REASONS = {"interactive": "this was the youngest request", "bulk": "the youngest of the long work ends first"}
 
 
 class Guard:
@@ -48,8 +49,10 @@ class Guard:
             torch.cuda.empty_cache()
 
     def _end_youngest(self, plan: Sequence[Payment]) -> None:
-        """One request ends; the others' lanes may be half advanced, so they read their texts again."""
-        self._worker.end(max(self._affected(plan), key=lambda job: job.age), Done("error", OUT_OF_MEMORY))
+        """One request ends, bulk work before people; the others' lanes may be half advanced, so they read their texts
+        again."""
+        job = max(self._affected(plan), key=lambda job: (job.priority == "bulk", job.age))
+        self._worker.end(job, Done("error", OUT_OF_MEMORY.format(reason=REASONS[job.priority])))
         self._scheduler.restart([payment.gang for payment in plan if payment.job in self._scheduler.running])
 
     def _end_affected(self, plan: Sequence[Payment], error: Exception) -> None:

@@ -81,6 +81,23 @@ def test_out_of_memory_ends_the_youngest_and_the_rest_write_on_unchanged() -> No
     assert not backend.lanes
 
 
+def test_out_of_memory_ends_long_work_before_people() -> None:
+    def scarce(chunks: Sequence[Chunk]) -> None:
+        if len(chunks) > 2:
+            out_of_memory()
+
+    gate = Gate()
+    backend = Wrapper(gate)
+    with Engine(toy(backend)) as engine:
+        pool = engine.submit(Request((5,), HOT, 12, num_samples=8, priority="bulk", ignore_eos=True))
+        people = [engine.submit(Request((5, n), HOT, 12, ignore_eos=True)) for n in range(2)]
+        backend.before = scarce
+        gate.open.set()
+        done = finished(pool)[1]
+        assert done.reason == "error" and "long work" in done.message
+        assert all(finished(person)[1].reason == "length" for person in people)
+
+
 def test_out_of_memory_half_way_through_a_forward_leaves_no_lane_half_advanced() -> None:
     """Some lanes have the new token and some not when it happens: nobody may be left with a wrong history."""
 
