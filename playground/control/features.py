@@ -152,7 +152,7 @@ def _value(name: str, field: Field, value: Any) -> Any:
         return _text(where, value)
     if field.kind == "words":
         if isinstance(value, str):
-            value = [part.strip() for part in value.split(",")]
+            value = [stripped for part in value.split(",") if (stripped := part.strip())]
         if not isinstance(value, Sequence) or not value or len(value) > MAX_WORDS:
             raise PlaygroundError(f"{where} must be a list of 1 to {MAX_WORDS} words or phrases.")
         return [_text(where, word) for word in value]

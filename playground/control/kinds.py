@@ -8,21 +8,15 @@ from __future__ import annotations
 import ast
 import json
 import math
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from playground.control import spans
-from playground.control.texts import (
-    Scores,
-    Text,
-    Tools,
-    bounded,
-    literal_matcher,
-    num_syllables,
-    words_of,
-)
+from playground.control.texts import Scores, Text, Tools, bounded
+from playground.control.words import Phrases, begins, ends, folded, num_characters, num_syllables, words_of
 from playground.errors import PlaygroundError
 
 MAX_CODE_CHARS, MAX_JSON_CHARS, MAX_PATTERN_CHARS = 4_000, 100_000, 300
@@ -73,9 +67,8 @@ def each(score: Callable[[Text], float]) -> Scores:
 
 
 def _contains(given: Mapping[str, Any], _: Tools) -> Scores:
-    phrases = given["words"] if "words" in given else [given["text"]]
-    search = literal_matcher(phrases, given["whole_words"], given["match_case"]).search
-    return each(lambda text: search(text.text) is not None)
+    phrases = spans.phrases_of(given)
+    return each(lambda text: phrases.are_in(text.text))
 
 
 def _regex(given: Mapping[str, Any], tools: Tools) -> Scores:
@@ -87,21 +80,26 @@ def _regex(given: Mapping[str, Any], tools: Tools) -> Scores:
 
 
 def _starts_with(given: Mapping[str, Any], _: Tools) -> Scores:
-    start = given["text"].casefold()
-    return each(lambda text: text.text.lstrip().casefold().startswith(start))
+    start = given["text"].lstrip()
+    return each(lambda text: begins(text.text.lstrip(), start) > 0)
 
 
 def _ends_with(given: Mapping[str, Any], _: Tools) -> Scores:
-    end = given["text"].casefold()
-    return each(lambda text: text.text.rstrip().casefold().endswith(end))
+    end = given["text"].rstrip()
+    return each(lambda text: ends(text.text.rstrip(), end) > 0)
 
 
 def _first_of(given: Mapping[str, Any], _: Tools) -> Scores:
-    wanted = {word.lower() for word in given["first"]}
-    either = wanted | {word.lower() for word in given["second"]}
-    if wanted & {word.lower() for word in given["second"]}:
+    both = {folded(word.strip()) for word in given["first"]} & {folded(word.strip()) for word in given["second"]}
+    if both:
         raise PlaygroundError("A word cannot be in both sets: which came first would be undecided.")
-    return each(lambda text: next((word for word in words_of(text.text) if word in either), None) in wanted)
+    first, second = Phrases.of(given["first"]), Phrases.of(given["second"])
+
+    def score(text: Text) -> bool:
+        found, other = first.first(text.text), second.first(text.text)
+        return found is not None and (other is None or found < other)
+
+    return each(score)
 
 
 def _valid_json(_: Mapping[str, Any], __: Tools) -> Scores:
@@ -109,26 +107,35 @@ def _valid_json(_: Mapping[str, Any], __: Tools) -> Scores:
         raise ValueError(f"{name} is not JSON")
 
     def score(text: Text) -> bool:
+        whole = bounded(text.text, MAX_JSON_CHARS, "Valid JSON")
         try:
-            json.loads(bounded(text.text, MAX_JSON_CHARS, "Valid JSON"), parse_constant=refuse)
-        except (ValueError, RecursionError):
+            # numbers are not made: one of thousands of digits is JSON as well
+            json.loads(whole, parse_constant=refuse, parse_int=len, parse_float=len)
+        except ValueError:
             return False
+        except RecursionError:
+            if all(whole.count(pair[0]) == whole.count(pair[1]) for pair in ("[]", "{}")):
+                raise PlaygroundError("It is nested too deeply to be read.") from None
+            return False  # what is opened so often and not closed is none
         return True
 
     return each(score)
 
 
 def _valid_python(_: Mapping[str, Any], __: Tools) -> Scores:
+    # A strange escape in somebody's text is no news for the console. Once for all: catch_warnings knows no threads.
+    warnings.filterwarnings("ignore", module="<unknown>")
+
     def score(text: Text) -> bool:
         code = bounded(text.text, MAX_CODE_CHARS, "Valid Python")
         if not code.strip():
             return False
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a strange escape in somebody's text is no news for the console
-                ast.parse(code)  # reads the grammar; nothing is compiled or run
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            ast.parse(code)  # reads the grammar; nothing is compiled or run
+        except (SyntaxError, ValueError):
             return False
+        except (RecursionError, MemoryError):  # not of the machine: the parser's own limit
+            raise PlaygroundError("It is nested too deeply to be read.") from None
         return True
 
     return each(score)
@@ -139,16 +146,16 @@ def _readability(_: Mapping[str, Any], __: Tools) -> Scores:
         words = [word for word in words_of(text.text) if any(char.isalpha() for char in word)]
         if not words:
             raise PlaygroundError("Readability needs at least one word.")
-        sentences = max(1, sum(part.strip() != "" for part in _sentences(text.text)))
+        sentences = max(1, _num_sentences(text.text))
         return 206.835 - 1.015 * len(words) / sentences - 84.6 * sum(map(num_syllables, words)) / len(words)
 
     return each(score)
 
 
-def _sentences(text: str) -> list[str]:
-    for mark in "!?…":
-        text = text.replace(mark, ".")
-    return text.split(".")
+def _num_sentences(text: str) -> int:
+    """What ends with a mark before a space: 3.14 ends none."""
+    parts = re.split(r"(?<=[.!?…])(?=[\"'”’»)\]]*(?:\s|$))|(?<=[。！？])", text)
+    return sum(any(map(str.isalnum, part)) for part in parts)
 
 
 def _repetition(given: Mapping[str, Any], _: Tools) -> Scores:
@@ -168,13 +175,24 @@ def _sentiment(_: Mapping[str, Any], tools: Tools) -> Scores:
     valences = tools.valences
 
     def score(text: Text) -> float:
-        words, total = words_of(text.text.replace("’", "'")), 0.0
+        words, total = _felt(text.text, valences), 0.0
         for at, word in enumerate(words):
             flipped = any(before in NEGATIONS for before in words[max(0, at - 3) : at])
             total += valences.get(word, 0.0) * (FLIPPED if flipped else 1.0)
         return total / math.sqrt(total * total + 15)
 
     return each(score)
+
+
+def _felt(text: str, valences: Mapping[str, float]) -> list[str]:
+    """Words, and what stands for one: emoticons as they are between spaces, emoji wherever they are."""
+    felt: list[str] = []
+    for chunk in text.lower().split():
+        if chunk in valences:
+            felt.append(chunk)
+        else:
+            felt += words_of(chunk) + [sign for sign in chunk if not sign.isalnum() and sign in valences]
+    return felt
 
 
 def _mean_surprisal(_: Mapping[str, Any], tools: Tools) -> Scores:
@@ -222,8 +240,8 @@ KINDS: dict[str, Kind] = {
              find=spans.end),
         Kind("num_tokens", "length in tokens", "Tokens written, the end token counted once.", (), False,
              lambda given, tools: each(lambda text: text.num_tokens), "tokens"),
-        Kind("num_characters", "length in characters", "Characters written.", (), False,
-             lambda given, tools: each(lambda text: len(text.text)), "characters"),
+        Kind("num_characters", "length in characters", "Characters written; an accented letter or an emoji is one.", (),
+             False, lambda given, tools: each(lambda text: num_characters(text.text)), "characters"),
         Kind("first_of", "first of two sets", "1 where a word of the first set comes before any of the second.",
              (Field("first", "words", "e.g. she, her"), Field("second", "words", "e.g. he, his")), True, _first_of,
              find=spans.first_word),
@@ -234,8 +252,8 @@ KINDS: dict[str, Kind] = {
              _readability),
         Kind("repetition", "repetition", "Share of word sequences of this length that stood there before.",
              (Field("size", "whole", "words in a sequence", 3, 1, 10),), False, _repetition),
-        Kind("sentiment", "sentiment", "-1 (unpleasant) to 1 (pleasant) from the words of the VADER lexicon.", (),
-             False, _sentiment),
+        Kind("sentiment", "sentiment", "-1 (unpleasant) to 1 (pleasant) by the VADER lexicon: English words, emoji.",
+             (), False, _sentiment),
         Kind("mean_surprisal", "mean surprisal", "How unexpected the text is to the model, per token.", (), False,
              _mean_surprisal, "bits"),
         Kind("classifier", "classifier", "Probability of a label under a classifier model.",

@@ -6,12 +6,12 @@ over the whole text; the page marks the words.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from playground.control.texts import WORD, Span, Tools, literal_matcher
+from playground.control.texts import Span, Tools
+from playground.control.words import Phrases, begins, ends
 
 MAX_SPANS = 40
 """Of one feature in one text: a pattern may match every letter, and nobody looks at more."""
@@ -25,9 +25,13 @@ def found(find: Finder, text: str) -> list[Span]:
 
 def literal(given: Mapping[str, Any], _: Tools) -> Finder:
     """Every occurrence of the phrases."""
+    return phrases_of(given).spans
+
+
+def phrases_of(given: Mapping[str, Any]) -> Phrases:
+    """The search of *contains* and *contains any of*."""
     phrases = given["words"] if "words" in given else [given["text"]]
-    pattern = literal_matcher(phrases, given["whole_words"], given["match_case"])
-    return lambda text: (match.span() for match in pattern.finditer(text))
+    return Phrases.of(phrases, given["whole_words"], given["match_case"])
 
 
 def pattern(given: Mapping[str, Any], tools: Tools) -> Finder:
@@ -41,8 +45,7 @@ def start(given: Mapping[str, Any], _: Tools) -> Finder:
 
     def find(text: str) -> Iterator[Span]:
         at = len(text) - len(text.lstrip())
-        length = _as_long_as(given["text"].casefold(), text[at:])
-        if length:
+        if length := begins(text[at:], given["text"].lstrip()):
             yield at, at + length
 
     return find
@@ -53,8 +56,7 @@ def end(given: Mapping[str, Any], _: Tools) -> Finder:
 
     def find(text: str) -> Iterator[Span]:
         stop = len(text.rstrip())
-        length = _as_long_as(given["text"].casefold()[::-1], text[:stop][::-1], backwards=True)
-        if length:
+        if length := ends(text[:stop], given["text"].rstrip()):
             yield stop - length, stop
 
     return find
@@ -62,21 +64,5 @@ def end(given: Mapping[str, Any], _: Tools) -> Finder:
 
 def first_word(given: Mapping[str, Any], _: Tools) -> Finder:
     """The one word that decides: the first of either set."""
-    either = {word.lower() for word in [*given["first"], *given["second"]]}
-
-    def find(text: str) -> Iterator[Span]:
-        yield from islice((word.span() for word in re.finditer(WORD, text) if word[0].lower() in either), 1)
-
-    return find
-
-
-def _as_long_as(folded: str, text: str, backwards: bool = False) -> int:
-    """How many characters of ``text`` fold to ``folded`` at its beginning; 0 where it does not begin so. One character
-    may fold to several (ß to ss), so the two lengths differ."""
-    so_far = ""
-    for length, char in enumerate(text, start=1):
-        piece = char.casefold()
-        so_far += piece[::-1] if backwards else piece
-        if len(so_far) >= len(folded):
-            return length if so_far.startswith(folded) else 0
-    return 0
+    either = Phrases.of([*given["first"], *given["second"]])
+    return lambda text: islice(either.spans(text), 1)

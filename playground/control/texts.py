@@ -1,11 +1,10 @@
-"""A text as features see it, and the helpers that tell words apart.
+"""A text as features see it, and the tools that some of them are handed.
 
 Knows nothing about tokens' meaning, models or features.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -48,30 +47,6 @@ class Tools:
     """(hub id or folder, label) -> probability of the label for texts."""
     find_pattern: Callable[[str, str], Sequence[Span]] | None = None
     """(pattern, text) -> where it matches, by the same library."""
-
-
-WORD = r"\w+(?:['’]\w+)*"
-"""Apostrophes inside a word belong to it."""
-
-
-def words_of(text: str) -> list[str]:
-    """Lower-case words, apostrophes inside them kept."""
-    return re.findall(WORD, text.lower())
-
-
-def literal_matcher(phrases: Sequence[str], whole_words: bool, match_case: bool) -> re.Pattern[str]:
-    """A search for fixed phrases (escaped: no pattern of anybody is interpreted)."""
-    inner = "|".join(re.escape(phrase) for phrase in sorted(phrases, key=len, reverse=True))
-    body = rf"(?<!\w)(?:{inner})(?!\w)" if whole_words else f"(?:{inner})"
-    return re.compile(body, 0 if match_case else re.IGNORECASE)
-
-
-def num_syllables(word: str) -> int:
-    """Groups of vowels, a silent final e not counted: the usual estimate for English."""
-    groups = len(re.findall(r"[aeiouy]+", word))
-    if word.endswith("e") and not word.endswith(("le", "ee")) and groups > 1:
-        groups -= 1
-    return max(1, groups)
 
 
 def bounded(text: str, most: int, what: str) -> str:

@@ -58,10 +58,16 @@ def _encodable(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def valences() -> Mapping[str, float]:
-    """Some 7,500 words and how pleasant people found them, -4 to 4 (Hutto & Gilbert 2014, MIT licence)."""
+    """Some 7,500 words and emoticons and how pleasant people found them, -4 to 4 (Hutto & Gilbert 2014, MIT licence);
+    emoji of one sign as the words of their names."""
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-    return {word: float(value) for word, value in SentimentIntensityAnalyzer().lexicon.items()}
+    analyzer = SentimentIntensityAnalyzer()
+    found = {word: float(value) for word, value in analyzer.lexicon.items()}
+    for emoji, name in analyzer.emojis.items():
+        if len(emoji) == 1 and (felt := sum(found.get(word, 0.0) for word in name.split())):
+            found[emoji] = felt
+    return found
 
 
 def text_tools() -> Tools:

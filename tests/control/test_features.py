@@ -6,7 +6,7 @@ import pytest
 
 from playground.control.evaluation import Evaluator
 from playground.control.features import COMBINATIONS, KINDS, feature, features, from_function
-from playground.control.texts import Text, Tools
+from playground.control.texts import Text, Tools, Unreadable
 from playground.errors import PlaygroundError
 from playground.studies.text_tools import text_tools
 
@@ -47,6 +47,37 @@ def value(given, text, num_tokens=0, bits=None):
         ({"feature": "repetition"}, "a b", 0),
         ({"feature": "sentiment"}, "the table is brown", 0),
         ({"feature": "readability"}, "The cat sat.", 206.835 - 1.015 * 3 - 84.6),
+        ({"feature": "valid_json"}, "9" * 5_000, 1),
+        ({"feature": "valid_json"}, '"\\ud800"', 1),
+        ({"feature": "valid_json"}, "", 0),
+        ({"feature": "valid_python"}, "x = '\0'", 0),
+        ({"feature": "valid_python"}, "café = '\\d'", 1),
+        ({"feature": "num_characters"}, "e\u0301 👨‍👩‍👧 🇫🇷 👍🏽", 7),
+        ({"feature": "starts_with", "text": "É"}, " e\u0301t\u00e9", 1),
+        ({"feature": "starts_with", "text": "e"}, "e\u0301t\u00e9", 0),
+        ({"feature": "ends_with", "text": "STRASSE "}, "die Straße", 1),
+        ("straße", "DIE STRASSE", 1),
+        ("café", "a cafe\u0301!", 1),
+        ("cafe", "a café", 0),
+        ({"feature": "contains", "text": "cafe", "whole_words": False}, "a cafe\u0301", 0),
+        ("don't", "I don’t", 1),
+        ("the end", "the\n end", 1),
+        ("amazing ", "amazing", 1),
+        ("!", "wow!", 1),
+        ("C++", "in C++", 1),
+        ("猫", "我的猫很可爱", 1),
+        ("AI", "我用AI写", 1),
+        ("हिन्द", "हिन्दी में", 0),
+        ("हिन्दी", "हिन्दी में", 1),
+        ("😀", "hi😀there", 1),
+        ("👍", "👍🏽!", 1),
+        ("👩", "👩‍💻", 0),
+        ("❤", "❤️", 1),
+        ({"feature": "first_of", "first": ["New York"], "second": ["New"]}, "in new  york", 1),
+        ({"feature": "first_of", "first": ["she"], "second": ["he"]}, "Then she’s home, he said", 1),
+        ({"feature": "repetition", "size": 2}, "我我我", 0.5),
+        ({"feature": "repetition", "size": 1}, "É e\u0301", 0.5),
+        ({"feature": "readability"}, "Pi is 3.14.", 206.835 - 1.015 * 2 - 84.6),
         ({"feature": "not", "of": "amazing"}, "an amazing film", 0),
         ({"feature": "product", "of": ["cat", {"feature": "not", "of": "dog"}]}, "a cat", 1),
         ({"feature": "product", "of": ["cat", {"feature": "not", "of": "dog"}]}, "a cat, a dog", 0),
@@ -63,6 +94,8 @@ def test_tokens_surprisal_and_sentiment():
     good, bad, flipped = (value({"feature": "sentiment"}, text) for text in
                           ("a wonderful, happy day", "a terrible, sad day", "it was not good"))
     assert bad < 0 < good <= 1 and -1 <= flipped < 0
+    assert value({"feature": "sentiment"}, "a cake :)") > 0 < value({"feature": "sentiment"}, "cake😀")
+    assert value({"feature": "sentiment"}, "don’t love it") < 0 == value({"feature": "sentiment"}, "")
 
 
 def test_a_classifier_and_surprisal_receive_their_functions():
@@ -146,6 +179,24 @@ def test_what_raises_on_one_text_ends_that_text_with_a_reason():
     assert found.reasons == {1: "picky: ZeroDivisionError", 2: "readability: Readability needs at least one word."}
     assert found.values[0].tolist()[0] == 4 and found.values[0, 2] == 1
     assert [bool(row) for row in (found.values != found.values).all(axis=1)] == [False, True, True, False]
+
+
+def test_what_is_nested_too_deeply_is_left_out_with_a_reason():
+    asked = [feature({"feature": name}, TOOLS) for name in ("valid_json", "valid_python")]
+    for one, deep in zip(asked, ("[" * 50_000 + "]" * 50_000, "-" * 3_999 + "1"), strict=True):
+        reasons = Evaluator().table([one], [Text("1"), Text(deep)]).reasons
+        assert reasons == {1: f"{one.label}: It is nested too deeply to be read."}
+
+
+def test_a_feature_that_cannot_be_had_leaves_out_no_text():
+    def gone(texts):
+        raise Unreadable("the model is gone")
+
+    asked = feature({"feature": "classifier", "model": "a", "label": "b"}, Tools(classifier=lambda *_: gone))
+    assert asked.readers == ("a",) and feature({"feature": "product", "of": ["x", asked.to_json()]},
+                                               Tools(classifier=lambda *_: gone)).readers == ("a",)
+    with pytest.raises(Unreadable, match="the model is gone"):
+        Evaluator().table([asked], [Text("x"), Text("y")])
 
 
 def test_every_distinct_text_is_scored_once():
