@@ -8,14 +8,17 @@ const time = (seconds) => (seconds < 90 ? `${Math.max(1, Math.round(seconds))} s
 const plain = (value, unit) => `${Number(value.toPrecision(4))} ${unit}`.trim();
 
 /** Before it starts. beta: the pool's figures at this β; rule: as it stands in the boxes; perS: texts a second, if known. */
-export function promised(beta, { num_accepted: wanted, max_proposals: most }, perS) {
+export function promised(beta, { num_accepted: wanted, max_proposals: most, precision }, perS) {
   if (beta.per_accepted === null) return "Nothing of this pool is accepted at this β.";
   const each = `This pool expects ${beta.per_accepted.toFixed(beta.per_accepted < 10 ? 1 : 0)} proposals for each accepted text`;
   const long = (texts) => (perS > 0 ? `, some ${time(texts / perS)} if nobody else writes` : "");
   if (!(most > 0)) return `${each}.`;
   const needed = wanted > 0 ? beta.per_accepted * wanted : Infinity;
-  if (needed <= most) return `${each}: about ${count(needed)} for ${count(wanted)}${long(needed)}.`;
-  const expected = `about ${count(most / beta.per_accepted)} accepted of ${count(most)}${long(most)}`;
+  const surely = precision > 0 ? Math.max(10, (1.96 / precision) ** 2 * (1 - beta.acceptance_rate)) * beta.per_accepted : Infinity;
+  const first = Math.min(needed, surely, most);
+  if (first === needed) return `${each}: about ${count(needed)} for ${count(wanted)}${long(needed)}.`;
+  const expected = `about ${count(first / beta.per_accepted)} accepted of ${count(first)}${long(first)}`;
+  if (first === surely) return `${each}. That the rate is known so well comes first: ${expected}.`;
   return wanted > 0 ? `${each}. The limit of proposals comes first: ${expected}.` : `${each}: ${expected}.`;
 }
 

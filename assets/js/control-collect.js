@@ -13,7 +13,7 @@ const TOY = "toy";
 const POLL_MS = 400;
 const SHOWN = 300; // in the list; Copy and Download have all
 
-export function createCollecting({ state, now, tools, failed }) {
+export function createCollecting({ state, aimed, tools, failed }) {
   const box = (label, id, value, after, attributes) => {
     const input = el("input", { type: "number", id, inputmode: "numeric", ...attributes });
     input.value = value;
@@ -22,7 +22,7 @@ export function createCollecting({ state, now, tools, failed }) {
   };
   const wanted = box("until ", "pg-collect-wanted", 20, " are accepted", { min: 1, max: 1000 });
   const most = box("of at most ", "pg-collect-most", 2000, " proposals", { min: 1, max: 5000 });
-  const within = box("or the rate is known within ± ", "pg-collect-within", "", " %", { min: 1, max: 90, placeholder: "–" });
+  const within = box("or the rate is known to ± ", "pg-collect-within", "", " % of itself", { min: 1, max: 90, placeholder: "–" });
   const go = el("button", { type: "submit", class: "pg-button", id: "pg-collect-go" }, "Collect");
   const promise = el("p", { id: "pg-collect-promise" });
   const form = el("form", { class: "pg-control-form", "aria-label": "Collect accepted texts" }, wanted.label, most.label, within.label, go);
@@ -57,11 +57,9 @@ export function createCollecting({ state, now, tools, failed }) {
     precision: within.input.value === "" ? null : numberIn(within) / 100 });
 
   async function start() {
-    const { features, targets, exponents } = now();
     go.disabled = true;
     try {
-      const body = { pool: state.pool, features, targets, exponents, log_beta: state.logBeta, acceptance_rate: state.rate, ...rule() };
-      const view = await post("control/collect", body);
+      const view = await post("control/collect", { ...aimed(), ...rule() });
       rows = [];
       list.replaceChildren();
       items.length = 0;

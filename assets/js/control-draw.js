@@ -6,12 +6,13 @@ import { setText } from "./dom.js";
 import { count } from "./format.js";
 import { knobs, promptJson } from "./knobs.js";
 import { el } from "./panels.js";
+import { saved } from "./saving.js";
 
 const TOY = "toy";
 const PROPOSALS = [["model", "the model"], ["page", "the model under the strip above"], ["prompt", "the model after another prompt"],
   ["tuned", "the model as tuned below"]];
 
-export function createDrawing({ state, start, tools, now, changed, failed, watch, wantStrip }) {
+export function createDrawing({ state, start, tools, aimed, changed, failed, watch, wantStrip }) {
   const number = (label, value, max, id) => {
     const input = el("input", { type: "number", min: 1, max, value, id, inputmode: "numeric" });
     return { input, label: el("label", {}, `${label} `, input) };
@@ -108,12 +109,8 @@ export function createDrawing({ state, start, tools, now, changed, failed, watch
   }
 
   async function exported() {
-    const { features, targets } = now();
     try {
-      const data = await post("control/export", { pool: state.pool, features, targets, log_beta: state.logBeta });
-      const address = URL.createObjectURL(new Blob([JSON.stringify(data, null, 1)], { type: "application/json" }));
-      el("a", { href: address, download: "control.json" }).click();
-      setTimeout(() => URL.revokeObjectURL(address), 10_000);
+      saved("control.json", JSON.stringify(await post("control/export", aimed()), null, 1));
     } catch (error) {
       failed(error);
     }

@@ -33,7 +33,7 @@ async function open(node, tools) {
   };
   const readers = new Set(); // of the strip
   const now = () => (state.pool === TOY ? state.toy : state.asked);
-  const handlers = { state, start, tools, now, changed, failed: tools.problem, watch, wantStrip };
+  const handlers = { state, start, tools, now, aimed: () => aimed(), changed, failed: tools.problem, watch, wantStrip };
   const say = el("p", { class: "pg-control-say" });
   const refusal = el("p", { class: "pg-control-refusal", hidden: true });
   const reading = createReading();
@@ -56,6 +56,9 @@ async function open(node, tools) {
     tools.keep(node, "strip", readers.size > 0);
   }
 
+  /** The pool, its target and β as they stand: what is shown, collected and taken home. */
+  const aimed = () => ({ pool: state.pool, ...now(), log_beta: state.logBeta, acceptance_rate: state.rate });
+
   /** What a tuning learns: the pool and the target of this section. */
   function aim() {
     if (state.pool === TOY) throw new Error("The toy is exact as it is. Draw a pool of the model; tuning learns its target.");
@@ -65,8 +68,7 @@ async function open(node, tools) {
   const ask = latest(async (bands) => {
     const { features: wanted, targets, exponents } = now();
     const others = state.pool === TOY ? [] : state.pools.filter((one) => one.id !== state.pool && one.num_texts > 1);
-    const body = { pool: state.pool, features: wanted, targets, exponents, measure: state.measure, only: state.only,
-      log_beta: state.logBeta, acceptance_rate: state.rate, bands, partial: true, others: others.map((one) => one.id) };
+    const body = { ...aimed(), measure: state.measure, only: state.only, bands, partial: true, others: others.map((one) => one.id) };
     try {
       const view = await post("control/view", body);
       if (body.pool !== TOY && view.gauges) stood = { features: wanted, targets, exponents };
