@@ -17,9 +17,9 @@ from playground.control.proportion import proportion_interval
 from playground.control.qrs import qrs
 from playground.studies.analysis import Analysis, LogRatio, ratio_to
 from playground.studies.collecting import Collection, Judged
+from playground.studies.control_asks import Ask, beta_of, target_of
 from playground.studies.control_json import finite
 from playground.studies.control_texts import TextRow, marks_in
-from playground.studies.control_views import Ask, beta_of, target_of
 
 NUM_TOLD = 200
 """Accepted texts in one answer; the next question gets the next ones."""
@@ -54,6 +54,8 @@ class Promise:
     """Standard error of the acceptance rate, from the pool's size."""
     tvd: float
     means: tuple[MeanView, ...]
+    prompts: tuple[str, ...] = ()
+    """Where there are several."""
 
     @classmethod
     def of(cls, analysis: Analysis, ask: Ask) -> Promise:
@@ -79,10 +81,11 @@ class Promise:
                 analysis.features, target.exponents, target.moments, point.moments(analysis.values)[0], strict=True
             )
         ]
+        prompts = analysis.context_rows.labels if analysis.has_prompts else ()
         kept = chances(log_ratio, log_beta)
         error = float(kept.std(ddof=1) / math.sqrt(kept.size)) if kept.size > 1 else 1.0
         rate = float(point.acceptance_rate[0])
-        return cls(ratio_to(target), log_beta, rate, error, float(point.tvd[0]), tuple(means))
+        return cls(ratio_to(target), log_beta, rate, error, float(point.tvd[0]), tuple(means), prompts)
 
 
 def chances(log_ratio: Floats, log_beta: float) -> Floats:
@@ -118,7 +121,7 @@ def collection_view(collection: Collection, promise: Promise, since: int = 0) ->
         "num_left_out": len(judged.reasons),
         "reasons": sorted(set(judged.reasons.values()))[:3],
         "since": since,
-        "rows": _rows(collection, judged, since),
+        "rows": _rows(collection, promise, judged, since),
     }
 
 
@@ -153,13 +156,15 @@ def _means(judged: Judged, promise: Promise) -> list[MeanView]:
     return found
 
 
-def _rows(collection: Collection, judged: Judged, since: int) -> list[TextRow]:
+def _rows(collection: Collection, promise: Promise, judged: Judged, since: int) -> list[TextRow]:
     wanted = np.flatnonzero(judged.taken)[since : since + NUM_TOLD]
     keep = chances(judged.log_ratio[wanted], collection.aim.log_beta)
-    texts, darts = judged.rows.texts, judged.rows.uniforms
+    texts, darts, contexts = judged.rows.texts, judged.rows.uniforms, judged.rows.contexts
+    numbers = {label: number for number, label in enumerate(promise.prompts)}
     return [
         TextRow(
             text=texts[row].text,
+            prompt=numbers.get(contexts[row]),
             keep=float(chance),
             u=float(darts[row]),
             accepted=True,

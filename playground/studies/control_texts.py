@@ -22,6 +22,8 @@ NUM_LISTED = 80
 
 class TextRow(TypedDict):
     text: str
+    prompt: int | None
+    """The number of its prompt where there are several."""
     keep: float
     """min(1, P/(βq))."""
     u: float
@@ -37,12 +39,14 @@ class TextRow(TypedDict):
 def text_rows(
     analysis: Analysis, target: Fit, log_ratio: Floats, log_beta: float, taken: NDArray[np.bool_], only: str
 ) -> list[TextRow]:
-    """The first texts of the pool, or of those that ``only`` names; ``taken`` bool[N]: which are accepted."""
+    """The first texts of the pool, or of those that ``only`` names, prompts in turn; ``taken`` bool[N]: which are
+    accepted."""
     keep = np.exp(np.minimum(0.0, log_ratio - log_beta)) if log_beta > -np.inf else (log_ratio > -np.inf) * 1.0
     if only == "resampled":  # rows again and again, in proportion to their weight under the target
         wanted = resampled(target.probabilities, NUM_LISTED, seed=0)
     else:
         wanted = np.flatnonzero(taken if only == "accepted" else ~taken if only == "rejected" else taken | ~taken)
+        wanted = _in_turn(analysis, wanted)
     chances: list[list[float]] = [[] for _ in keep]
     if analysis.enumerated:
         base = np.exp(analysis.pool.log_base)
@@ -50,6 +54,7 @@ def text_rows(
     return [
         TextRow(
             text=analysis.pool.texts[row].text,
+            prompt=int(analysis.context_rows.which[row]) if analysis.has_prompts else None,
             keep=float(keep[row]),
             u=float(analysis.pool.uniforms[row]),
             accepted=bool(taken[row]),
@@ -59,6 +64,18 @@ def text_rows(
         )
         for row in wanted[:NUM_LISTED]
     ]
+
+
+def _in_turn(analysis: Analysis, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same rows, every prompt's first before every prompt's second: a pool is drawn prompt by prompt."""
+    if not analysis.has_prompts:
+        return rows
+    which = analysis.context_rows.which[rows]
+    ranks = np.empty(len(rows), dtype=np.int64)
+    for number in range(len(analysis.context_rows.labels)):
+        own = which == number
+        ranks[own] = np.arange(int(own.sum()))
+    return rows[np.lexsort((which, ranks))]
 
 
 def marks_in(text: str, features: Sequence[Feature]) -> list[list[int]]:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 import numpy as np
 
 from playground.control.arrays import Floats
 from playground.control.curve import Curve
-from playground.control.dual import log_sum_exp
-from playground.control.fit import HIGH_K, LOW_ESS, Fit, fit
+from playground.control.fit import HIGH_K, LOW_ESS, Fit
 from playground.errors import PlaygroundError
 from playground.studies.analysis import Analysis
+from playground.studies.context_views import prompt_views
+from playground.studies.control_asks import Ask, bare, beta_of, refusal_of, target_of
 from playground.studies.control_bands import Between, PointBands, curve_band, point_bands
 from playground.studies.control_json import finite
 from playground.studies.control_texts import text_rows
@@ -25,7 +25,6 @@ from playground.studies.control_texts import text_rows
 MEASURES = ("tvd", "kl", "js")
 HIGH_SHARE = 0.1
 """A single text that stands for more of the target than this is worth a warning."""
-EXPONENT_LIMIT = 12.0
 
 
 class GaugeView(TypedDict):
@@ -70,30 +69,10 @@ class CurveView(TypedDict):
     """Which point is the largest ratio seen: to its right TVD 0 only says that none larger was seen."""
 
 
-@dataclass(frozen=True)
-class Ask:
-    """What the page wants to see: targets, or exponents set by hand, and a β."""
-
-    targets: tuple[float, ...] = ()
-    """NaN: as it is under the model."""
-    exponents: tuple[float, ...] | None = None
-    log_beta: float | None = None
-    acceptance_rate: float | None = None
-    measure: str = "tvd"
-    bands: bool = False
-    only: str = ""
-    """``accepted``, ``rejected`` or ``resampled``: what the list shows; empty: the pool as drawn."""
-
-    def filled(self, analysis: Analysis) -> Ask:
-        """With a number for every target."""
-        wanted = np.array(self.targets)
-        return replace(self, targets=tuple(np.where(np.isnan(wanted), _base(analysis), wanted).tolist()))
-
-
 def control_view(analysis: Analysis, ask: Ask, others: Sequence[tuple[str, Analysis]] = ()) -> dict[str, Any]:
     """Everything the section shows for one pool; ``others``: pools of other proposals, overlaid on the curve."""
     ask = ask.filled(analysis)
-    bare = fit(analysis.values, _weights(analysis), _base(analysis), enumerated=True)
+    base = bare(analysis, ask.contexts)
     view: dict[str, Any] = {
         "num_rows": len(analysis.pool),
         "reasons": sorted({reason for reason in analysis.reasons.values()})[:3],
@@ -102,11 +81,13 @@ def control_view(analysis: Analysis, ask: Ask, others: Sequence[tuple[str, Analy
         "enumerated": analysis.enumerated,
         "refusal": "",
         "measure": ask.measure,
+        "contexts": ask.contexts,
     }
     try:
         target = target_of(analysis, ask)
     except PlaygroundError as refusal:
-        return view | {"refusal": str(refusal), "gauges": _gauges(analysis, bare, None, ask, None)}
+        gauges = _gauges(analysis, base, None, ask, None)
+        return view | {"refusal": str(refusal), "gauges": gauges, "prompts": prompt_views(analysis, base, None, ask)}
     log_ratio = analysis.log_ratio(target)
     curve = analysis.curve(log_ratio)
     log_beta = beta_of(curve, ask)
@@ -117,7 +98,8 @@ def control_view(analysis: Analysis, ask: Ask, others: Sequence[tuple[str, Analy
     taken = analysis.accepted(log_ratio, log_beta)
     bands = point_bands(point, ask.measure, analysis.values) if _has_bands(analysis, ask) else None
     return view | {
-        "gauges": _gauges(analysis, bare, target, ask, point.moments(analysis.values)[0], bands),
+        "gauges": _gauges(analysis, base, target, ask, point.moments(analysis.values)[0], bands),
+        "prompts": prompt_views(analysis, base, target, ask),
         "fit": _figures(analysis, target),
         "beta": _point(curve, point, log_beta, ask),
         "bands": bands,
@@ -127,47 +109,14 @@ def control_view(analysis: Analysis, ask: Ask, others: Sequence[tuple[str, Analy
     }
 
 
-def _weights(analysis: Analysis) -> Floats:
-    return analysis.pool.log_base if analysis.enumerated else analysis.pool.log_weights
-
-
-def _base(analysis: Analysis) -> Floats:
-    weights = _weights(analysis)
-    return np.exp(weights - log_sum_exp(weights)) @ analysis.values
-
-
-def target_of(analysis: Analysis, ask: Ask) -> Fit:
-    """What is asked for, fitted or set by hand; ``ask`` is filled. PlaygroundError where it cannot be."""
-    return analysis.fit(ask.targets) if ask.exponents is None else _by_hand(analysis, ask.exponents)
-
-
-def _by_hand(analysis: Analysis, exponents: Sequence[float]) -> Fit:
-    """The target of exponents that somebody has set: fitted to the moments that it has, so its figures are known."""
-    if len(exponents) != len(analysis.features):
-        raise PlaygroundError(f"There are {len(analysis.features)} features; give as many exponents.")
-    scores = _weights(analysis) + analysis.values @ np.array(exponents)
-    moments = np.exp(scores - log_sum_exp(scores)) @ analysis.values
-    fitted = fit(analysis.values, _weights(analysis), moments, names=analysis.names, enumerated=analysis.enumerated)
-    by_hand, none = np.array(exponents), np.zeros((0, len(exponents)))
-    return replace(fitted, exponents=by_hand, finite_exponents=by_hand, directions=none, heights=none[:, 0])
-
-
-def beta_of(curve: Curve, ask: Ask) -> float:
-    """The β that is asked for, directly or by its acceptance rate; the largest ratio seen where nothing is."""
-    if ask.acceptance_rate is not None:
-        rate = min(ask.acceptance_rate, float(curve.ratios.above[0]))
-        return curve.log_beta_for(rate)
-    return curve.ratios.log_largest if ask.log_beta is None else ask.log_beta
-
-
 def _gauges(
-    analysis: Analysis, bare: Fit, target: Fit | None, ask: Ask, at_beta: Floats | None, bands: PointBands | None = None
+    analysis: Analysis, base: Fit, target: Fit | None, ask: Ask, at_beta: Floats | None, bands: PointBands | None = None
 ) -> list[GaugeView]:
     gauges = []
     for j, one in enumerate(analysis.features):
         values = analysis.values[:, j]
         wanted = float(ask.targets[j]) if j < len(ask.targets) else None
-        refusal = "" if target is not None or wanted is None else _refusal(analysis, j, wanted)
+        refusal = "" if target is not None or wanted is None else refusal_of(analysis, j, ask)
         gauges.append(
             GaugeView(
                 label=one.label,
@@ -176,8 +125,8 @@ def _gauges(
                 unit=one.unit,
                 low=0.0 if one.yes_no else float(values.min()),
                 high=1.0 if one.yes_no else float(values.max()),
-                base=float(bare.base_moments[j]),
-                base_error=0.0 if analysis.enumerated else float(bare.base_errors[j]),
+                base=float(base.base_moments[j]),
+                base_error=0.0 if analysis.enumerated else float(base.base_errors[j]),
                 target=wanted if ask.exponents is None else None,
                 fitted=None if target is None else float(target.moments[j]),
                 at_beta=None if at_beta is None else float(at_beta[j]),
@@ -189,15 +138,6 @@ def _gauges(
             )
         )
     return gauges
-
-
-def _refusal(analysis: Analysis, j: int, wanted: float) -> str:
-    """Whether this target is impossible by itself, and why."""
-    try:
-        fit(analysis.values[:, j], _weights(analysis), [wanted], names=[analysis.names[j]])
-    except PlaygroundError as refusal:
-        return str(refusal)
-    return ""
 
 
 def _figures(analysis: Analysis, target: Fit) -> dict[str, Any]:

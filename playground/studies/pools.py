@@ -110,6 +110,11 @@ class Pools:
             raise PlaygroundError("This pool is not known here (any more); draw it again.", status=404)
         return self.records[pool_id]
 
+    def alike(self, pool_id: str, others: Sequence[str]) -> list[str]:
+        """Those of the others that follow the same prompts: after others, the same wish is another target."""
+        prompts = {one: {proposal.prompt_ids for proposal in self.get(one).proposals} for one in (pool_id, *others)}
+        return [one for one in others if prompts[one] == prompts[pool_id]]
+
     def cancel(self, pool_id: str) -> PoolRecord:
         """End the drawing; the texts that are finished stay."""
         record = self.get(pool_id)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from playground.control.joint import WAYS, check_way
 from playground.errors import PlaygroundError
 from playground.sampling import Recipe, recipe_from_json
 from playground.sampling.param import shortened
@@ -79,6 +80,13 @@ def prompts(body: Mapping[str, Any], max_chars: int) -> tuple[Prompt, ...]:
     if len(texts) > MAX_PROMPTS:
         raise PlaygroundError(f"A pool follows at most {MAX_PROMPTS} prompts; these are {len(texts)}. Leave some out.")
     return tuple(replace(first, text=one).validated(max_chars) for one in texts)
+
+
+def contexts(body: Mapping[str, Any]) -> str:
+    """How several prompts are meant: ``pooled`` where nothing is said, ``averaged`` or ``each``."""
+    way = text(body, "contexts") or WAYS[0]
+    check_way(way)
+    return way
 
 
 def scale(body: Mapping[str, Any]) -> float:

@@ -20,8 +20,9 @@ from playground.settings import Settings
 from playground.studies import bigrams
 from playground.studies.analysis import Analysis
 from playground.studies.classifiers import Classifiers
+from playground.studies.control_asks import EXPONENT_LIMIT, Ask, target_of
 from playground.studies.control_json import curve_json, fit_json
-from playground.studies.control_views import EXPONENT_LIMIT, MEASURES, Ask, control_view
+from playground.studies.control_views import MEASURES, control_view
 from playground.studies.giving_way import Worker, serving
 from playground.studies.inspect import Inspector
 from playground.studies.pools import MAX_POOLS, MAX_TEXTS, TOY
@@ -128,7 +129,7 @@ class ControlDesk:
         labels = {one: session.pools.get(one).label for one in others}
         reading = None
         if pool_id != TOY:
-            others = [one for one in others if len(session.pools.texts(one)) > 1]
+            others = [one for one in session.pools.alike(pool_id, others) if len(session.pools.texts(one)) > 1]
             reading = await self.read(session, [pool_id, *others], body, SOON_S if asks.flag(body, "partial") else None)
 
         def made() -> dict[str, Any]:
@@ -161,7 +162,7 @@ class ControlDesk:
             analysis = bigrams.toy() if reading is None else reading.analysis(pool_id)
             assert analysis is not None  # everything is read
             ask = ask_of(body, len(analysis.features)).filled(analysis)
-            fitted = analysis.fit(ask.targets)
+            fitted = target_of(analysis, ask)
             log_ratio = analysis.log_ratio(fitted)
             return {
                 "model": TOY if record is None else self.host.engine.model.name,
@@ -222,6 +223,7 @@ def ask_of(body: Mapping[str, Any], num_features: int) -> Ask:
         measure,
         asks.flag(body, "bands"),
         only,
+        asks.contexts(body),
     )
 
 

@@ -25,8 +25,8 @@ from playground.sampling.search import search_from_json
 from playground.settings import Settings
 from playground.studies import prompts
 from playground.studies.classifiers import Classifiers
-from playground.studies.control_views import Ask
-from playground.studies.drawing import Drawing
+from playground.studies.control_asks import Ask, target_of
+from playground.studies.drawings import Drawings
 from playground.studies.giving_way import serving
 from playground.studies.goal import Floats, Goal
 from playground.studies.pools import PoolRecord
@@ -49,12 +49,15 @@ class Asked:
     """What the texts should be like, and the pool to learn it from: one that is there, or one to be drawn."""
 
     record: PoolRecord | None
-    prompt: prompts.Prompt | None
+    prompts: tuple[prompts.Prompt, ...]
+    """To draw after, where there is no pool."""
     features: tuple[Feature, ...]
     targets: tuple[float, ...]
     """NaN: as it is under the model."""
-    exponents: Floats | None
+    exponents: tuple[float, ...] | None
     """Set by hand instead of fitted to the targets."""
+    contexts: str
+    """How several prompts are meant."""
     num_texts: int
     max_tokens: int
     seed: int
@@ -150,21 +153,24 @@ class TuningDesk:
         wanted = _numbers(body, "targets", len(given), 1e9)
         exponents = None
         if body.get("exponents") is not None:
-            exponents = np.array(_numbers(body, "exponents", len(given), MAX_EXPONENT))
+            exponents = _numbers(body, "exponents", len(given), MAX_EXPONENT)
+        contexts = asks.contexts(body)
         if asks.text(body, "pool"):
             record = session.pools.get(asks.text(body, "pool"))
             if record.running:
                 raise PlaygroundError("This pool is still being drawn; wait for it, or cancel the drawing first.")
-            return Asked(record, None, given, wanted, exponents, 0, record.proposals[0].max_tokens, record.seed)
-        prompt = asks.prompt(body, self.settings.max_prompt_chars)
+            longest = record.proposals[0].max_tokens
+            return Asked(record, (), given, wanted, exponents, contexts, 0, longest, record.seed)
+        asked = asks.prompts(body, self.settings.max_prompt_chars)
         most = min(MAX_TOKENS, self.settings.max_tokens)
         return Asked(
             None,
-            prompt,
+            asked,
             given,
             wanted,
             exponents,
-            asks.whole(body, "num_texts", 256, 16, MAX_POOL),
+            contexts,
+            asks.whole(body, "num_texts", 256, 16, MAX_POOL // len(asked)),
             asks.whole(body, "max_tokens", 16, 1, most),
             asks.seed(body),
         )
@@ -194,7 +200,6 @@ class TuningDesk:
             pool, proposals = asked.record.pool, asked.record.proposals
         else:
             pool, proposals = await self._drawn(run, asked, engine, token)
-
         prompt_ids = {one.context: one.prompt_ids for one in proposals}
         reading = Reading.of(asked.features, [("", pool)])
         await self._read(run, reading, engine)
@@ -202,12 +207,11 @@ class TuningDesk:
         def made() -> Goal:
             analysis = reading.analysis("")
             assert analysis is not None  # everything is read
-            by_hand = asked.exponents
-            if by_hand is None:
-                factor = analysis.fit(Ask(asked.targets).filled(analysis).targets).log_tilt
-            else:
-                factor = partial(_tilt, by_hand)
-            return goal_of(analysis, factor, prompt_ids, self._evaluator, engine.model)
+            if asked.exponents is not None:  # of all prompts alike: conditional tuning keeps every prompt's share
+                by_hand = partial(_tilt, np.array(asked.exponents))
+                return goal_of(analysis, by_hand, prompt_ids, self._evaluator, engine.model)
+            fitted = target_of(analysis, Ask(asked.targets, contexts=asked.contexts).filled(analysis))
+            return goal_of(analysis, fitted.log_tilt, prompt_ids, self._evaluator, engine.model)
 
         return await self.runs.on_worker(made)
 
@@ -226,22 +230,22 @@ class TuningDesk:
 
     async def _drawn(self, run: Run, asked: Asked, engine: Engine, token: str) -> tuple[Pool, tuple[Proposal, ...]]:
         """A pool of the model itself through the engine, at bulk priority."""
-        prompt = asked.prompt
-        assert prompt is not None
-        encoded = await self.runs.on_worker(lambda: prompts.encode(prompt, engine.fleet.models))
-        proposal = Proposal(prompt.text, encoded.prompt_ids, asked.max_tokens)
-        drawing = Drawing.start(engine, proposal, asked.num_texts, asked.seed, session=token)
-        try:
-            async for item in drawing.stream:
-                drawing.take(item)
-                done = drawing.progress()
-                run.drawn = done["num_done"] / done["num_wanted"]
-                run.message = f"Drawing the pool: {done['num_done']:,} of {done['num_wanted']:,} texts"
-                if done["error"]:
-                    raise PlaygroundError(done["error"], status=500)
-        finally:
-            drawing.leave()
-        return drawing.pool, (proposal,)
+        models = engine.fleet.models
+        encoded = await self.runs.on_worker(lambda: [prompts.encode(one, models).prompt_ids for one in asked.prompts])
+        pairs = zip(asked.prompts, encoded, strict=True)
+        proposals = tuple(Proposal(one.text, ids, asked.max_tokens) for one, ids in pairs)
+        drawing = Drawings.start(engine, proposals, asked.num_texts, asked.seed, 0, token)
+
+        def told() -> bool:
+            done = drawing.progress()
+            run.drawn = done["num_done"] / done["num_wanted"]
+            run.message = f"Drawing the pool: {done['num_done']:,} of {done['num_wanted']:,} texts"
+            return True
+
+        await drawing.read(told)
+        if error := drawing.progress()["error"]:
+            raise PlaygroundError(error, status=500)
+        return drawing.pool, proposals
 
     def _told(self, run: Run, since: int = 0) -> dict[str, Any]:
         view = run.view

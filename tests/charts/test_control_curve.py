@@ -14,7 +14,8 @@ from playground.control.pool import Pool
 from playground.control.texts import Text
 from playground.studies.analysis import Analysis
 from playground.studies.bigrams import TARGETS, toy
-from playground.studies.control_views import Ask, control_view
+from playground.studies.control_asks import Ask
+from playground.studies.control_views import control_view
 
 HOSTILE = "<b onclick=alert(1)>a word that is far too long for any label"
 

@@ -13,8 +13,9 @@ from playground.control.features import features
 from playground.control.pool import Pool
 from playground.control.texts import Text
 from playground.studies.analysis import Analysis
+from playground.studies.control_asks import Ask
 from playground.studies.control_bands import curve_band, point_bands
-from playground.studies.control_views import Ask, control_view
+from playground.studies.control_views import control_view
 
 
 def pool(num_rows: int, seed: int = 0) -> Analysis:

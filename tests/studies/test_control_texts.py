@@ -9,7 +9,8 @@ from playground.control.features import features
 from playground.control.pool import Pool
 from playground.control.texts import Text
 from playground.studies.analysis import Analysis
-from playground.studies.control_views import Ask, control_view
+from playground.studies.control_asks import Ask
+from playground.studies.control_views import control_view
 
 TEXTS = ("🌙 the moon is moonlit", "nothing", "full moon", "a sun")
 

@@ -203,6 +203,97 @@ def test_several_prompts_that_are_left_have_about_as_many_texts_each(desk, tab):
     run(main())
 
 
+@pytest.mark.parametrize("contexts", ["pooled", "averaged", "each"])
+def test_several_prompts_meet_the_target_in_the_chosen_way(desk, tab, contexts):
+    async def main() -> None:
+        pool = await drawn(desk, tab, more_prompts=["The moon"])
+        ask = {"pool": pool, "features": ["sea", {"feature": "num_tokens"}], "targets": [0.3, None]}
+        view = await desk.control.view(tab, ask | {"contexts": contexts, "bands": True})
+        orjson.dumps(view)
+        sea, length = view["gauges"]
+        assert view["contexts"] == contexts and sea["fitted"] == pytest.approx(0.3)
+        assert length["fitted"] == pytest.approx(length["base"]), "as it is under the model"
+        prompts = view["prompts"]
+        assert [one["prompt"] for one in prompts] == ["The dragon", "The moon"]
+        own = [one["cells"][0] for one in prompts]
+        assert sum(one["share"] * cell["fitted"] for one, cell in zip(prompts, own, strict=True)) == pytest.approx(0.3)
+        assert sum(cell["base"] for cell in own) / 2 == pytest.approx(sea["base"])
+        assert ([one["share"] for one in prompts] == pytest.approx([0.5, 0.5])) == (contexts != "pooled")
+        assert ([cell["fitted"] for cell in own] == pytest.approx([0.3, 0.3])) == (contexts == "each")
+        assert (own[0]["exponent"] == own[1]["exponent"]) == (contexts != "each")
+        assert (sea["exponent"] is None) == (contexts == "each")
+        if contexts == "each":  # as it is under the model: every prompt keeps its own mean
+            lengths = [one["cells"][1] for one in prompts]
+            assert [one["fitted"] for one in lengths] == pytest.approx([one["base"] for one in lengths])
+        assert [row["prompt"] for row in view["rows"][:4]] == [0, 1, 0, 1] and view["figure"]
+        export = await desk.control.export(tab, ask | {"contexts": contexts})
+        assert export["fit"]["contexts"] == contexts and len(export["fit"]["prompts"]) == 2
+        assert export["fit"]["prompts"][0]["moments"][0] == pytest.approx(own[0]["fitted"])
+        assert set(export["pool"]["contexts"]) == {"The dragon", "The moon"}
+
+    run(main())
+
+
+def test_a_prompt_that_cannot_meet_the_target_is_named(desk, tab):
+    async def main() -> None:
+        pool = await drawn(desk, tab, more_prompts=["The moon"], num_texts=150, max_tokens=8, seed=1)
+        ask = {"pool": pool, "features": ["sea"], "targets": [0.4]}
+        view = await desk.control.view(tab, ask | {"contexts": "each"})
+        assert view["refusal"].startswith("Prompt “The moon”: contains “sea” was never so in 150 rows")
+        assert view["gauges"][0]["refusal"] == view["refusal"]
+        dragon, moon = view["prompts"]
+        assert dragon["refusal"] == "" and "never so in 150 rows" in moon["refusal"] and moon["share"] is None
+        assert (await desk.control.view(tab, ask))["refusal"] == "", "together they can"
+
+    run(main())
+
+
+def test_exponents_by_hand_over_several_prompts(desk, tab):
+    async def main() -> None:
+        pool = await drawn(desk, tab, more_prompts=["The moon"])
+        ask = {"pool": pool, "features": ["sea"], "targets": [0.3]}
+        for contexts in ("pooled", "averaged"):
+            fitted = await desk.control.view(tab, ask | {"contexts": contexts})
+            exponent = fitted["gauges"][0]["exponent"]
+            by_hand = await desk.control.view(tab, ask | {"contexts": contexts, "exponents": [exponent]})
+            assert by_hand["gauges"][0]["fitted"] == pytest.approx(0.3)
+            assert by_hand["fit"]["kl"] == pytest.approx(fitted["fit"]["kl"])
+        view = await desk.control.view(tab, ask | {"contexts": "each", "exponents": [1.0]})
+        assert "choose pooled or averaged" in view["refusal"]
+
+    run(main())
+
+
+def test_only_pools_of_the_same_prompts_are_overlaid(desk, tab):
+    async def main() -> None:
+        both = await drawn(desk, tab, more_prompts=["The moon"])
+        alone = await drawn(desk, tab)
+        other = await drawn(desk, tab, proposal="page", chain=[{"sampler": "temperature", "temperature": 1.3}],
+                            more_prompts=["The dragon"], prompt="The moon")
+        ask = {"pool": both, "features": ["sea"], "targets": [0.2], "others": [alone, other]}
+        for contexts in ("pooled", "each"):
+            view = await desk.control.view(tab, ask | {"contexts": contexts})
+            assert [line["label"] for line in view["lines"]] == ["this pool", "temperature, 2 prompts"]
+        one = await desk.control.view(tab, ask | {"pool": alone, "others": [both]})
+        assert one["prompts"] == [] and len(one["lines"]) == 1
+
+    run(main())
+
+
+def test_accepted_texts_of_several_prompts_are_collected(desk, tab):
+    async def main() -> None:
+        pool = await drawn(desk, tab, more_prompts=["The moon"])
+        ask = {"pool": pool, "features": ["sea"], "targets": [0.3], "contexts": "each", "acceptance_rate": 0.3}
+        view = await desk.collect.collect(tab, ask | {"num_accepted": 30, "max_proposals": 2000})
+        while view["running"]:
+            await asyncio.sleep(0.02)
+            view = await desk.collect.collection(tab, {})
+        assert view["num_accepted"] == 30 and not view["fault"] and view["prompts"] == ["The dragon", "The moon"]
+        assert {row["prompt"] for row in view["rows"]} == {0, 1}
+
+    run(main())
+
+
 def test_a_full_queue_between_two_prompts_is_waited_for(desk, tab, monkeypatch):
     monkeypatch.setattr("playground.studies.drawings.BUSY_S", 0.01)
     engine, refused = type(desk.host.engine), []
@@ -276,6 +367,8 @@ def test_the_toy_is_exact(desk, tab):
         ({"targets": [0.5, True]}, "numbers alone"),
         ({"measure": "chi2"}, "measure is one of"),
         ({"only": "some"}, "measure is one of"),
+        ({"contexts": "both"}, "contexts is one of pooled, averaged, each"),
+        ({"contexts": 3}, "contexts must be a text"),
         ({"log_beta": "x"}, "log_beta must be"),
         ({"acceptance_rate": 2}, "acceptance_rate must be"),
         ({"exponents": [1]}, "list of 2 numbers"),

@@ -126,6 +126,36 @@ def test_the_pool_of_the_control_section_is_enough(desk):
     asyncio.run(all_of_it())
 
 
+def test_several_prompts_are_learnt_together(desk):
+    """Conditional tuning over a pool's prompts, or those that are named; one tuned model then proposes for all."""
+    session = desk.sessions.create()
+    asked = {**ASKED, "more_prompts": ["DEF"], "targets": [0.3], "contexts": "each", "num_steps": 1}
+
+    async def all_of_it() -> None:
+        pool = (await desk.control.draw(session, asked))["pool"]
+        while (await desk.control.pools(session, {}))["pools"][0]["running"]:
+            await asyncio.sleep(0.01)
+        await desk.tuning.start(session, {**asked, "pool": pool})
+        ended = await until_it_ends(desk, session)
+        assert ended["state"] == "done", ended["message"]
+        goal = desk.tuning.runs.of(session.token).tuning.goal
+        read = desk.host.engine.vocabulary.encode
+        assert goal.prompts == (tuple(read("ABC")), tuple(read("DEF"))) and len(goal.written) == 400
+        for number in (0, 1):
+            own = goal.prompt_of == number
+            assert goal.weights[own] @ goal.features[own] / goal.weights[own].sum() == pytest.approx([0.3])
+        tuned = (await desk.control.draw(session, {**asked, "proposal": "tuned", "num_texts": 20}))["pool"]
+        proposals = session.pools.get(tuned).proposals
+        assert proposals[0].model is proposals[1].model is not None and proposals[1].context == "DEF"
+        while any(one["running"] for one in (await desk.control.pools(session, {}))["pools"]):
+            await asyncio.sleep(0.01)
+        await desk.tuning.start(session, asked)
+        ended = await until_it_ends(desk, session)
+        assert ended["state"] == "done" and desk.tuning.runs.of(session.token).tuning.goal.prompts == goal.prompts
+
+    asyncio.run(all_of_it())
+
+
 def test_cancelled_and_left(desk):
     session = desk.sessions.create()
 
@@ -189,6 +219,8 @@ WRONG = [
     ({"preset": "quick"}, "preset"),
     ({"resume": "../../etc"}, "no saved adapter"),
     ({"resume": 5}, "must be a text"),
+    ({"contexts": "all"}, "contexts is one of"),
+    ({"more_prompts": ["DEF"], "num_texts": 4000}, "from 16 to 2500"),
 ]
 
 

@@ -12,7 +12,8 @@ from playground.control.features import features
 from playground.control.pool import Pool
 from playground.control.texts import Text
 from playground.studies.analysis import Analysis
-from playground.studies.control_views import Ask, control_view
+from playground.studies.control_asks import Ask
+from playground.studies.control_views import control_view
 
 pytestmark = pytest.mark.browser
 
