@@ -110,3 +110,13 @@ def test_a_hub_id_may_reach_the_hub_unless_offline_is_said():
         prepare_process(settings, environment)
         assert ("HF_HUB_OFFLINE" in environment) is offline
         assert environment["OMP_WAIT_POLICY"] == "ACTIVE"  # what the owner of the machine chose stays
+
+
+def test_classifiers_are_named_one_after_another(tmp_path):
+    """A folder needs no hub; a hub id does, even beside the toy."""
+    assert Settings().classifier_list == [] and Settings(classifiers=" a/b, ,c ").classifier_list == ["a/b", "c"]
+    for named, offline in ((str(tmp_path), True), (f"{tmp_path},org/name", False), ("", True)):
+        for backend in ("toy", "transformers"):
+            environment: dict[str, str] = {}
+            prepare_process(Settings(classifiers=named, backend=backend), environment)
+            assert ("HF_HUB_OFFLINE" in environment) is offline

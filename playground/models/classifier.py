@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +28,7 @@ MAX_TOKENS = 512
 SAME = 1e-4
 """How far a probability may move where another text is read beside it."""
 RETRY_S = 60.0
-"""A classifier that could not be loaded is not tried again at every drag."""
+"""So long what could not be had is not tried again: a hub that does not answer takes its time to say so."""
 TRIED = ("yes", "a text that is rather longer than the other one, so that the short one is filled up")
 Score = Callable[[Sequence[str]], list[float]]
 
@@ -50,6 +51,7 @@ class Classifier:
     """What people are told; the location where nothing is given."""
     device: str = "auto"
     _loaded: _Loaded | None = None
+    _labels: tuple[str, ...] | None = None
     _failure: tuple[float, PlaygroundError] | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -58,21 +60,30 @@ class Classifier:
 
     def load(self) -> None:
         """Read the weights, once. PlaygroundError where that cannot be; it is tried again after a minute."""
-        with self._lock:
-            if self._loaded is not None:
-                return
-            if self._failure is not None and time.monotonic() - self._failure[0] < RETRY_S:
-                raise self._failure[1]
-            try:
+        with self._tried():
+            if self._loaded is None:
                 self._loaded = _load(self.location, self.name[:80], self.device)
-            except PlaygroundError as error:
-                self._failure = (time.monotonic(), error)
-                raise
+                self._labels = self._loaded.labels
 
     def labels(self) -> tuple[str, ...]:
         """Its labels, from its configuration alone where the weights have not been read; PlaygroundError where it is
         no classifier."""
-        return self._loaded.labels if self._loaded is not None else _labels_of(self.location, self.name[:80])
+        with self._tried():
+            if self._labels is None:
+                self._labels = _labels_of(self.location, self.name[:80])
+            return self._labels
+
+    @contextmanager
+    def _tried(self) -> Iterator[None]:
+        """One at a time; what has just failed is not tried again at every drag."""
+        with self._lock:
+            if self._failure is not None and time.monotonic() - self._failure[0] < RETRY_S:
+                raise PlaygroundError(str(self._failure[1]))
+            try:
+                yield
+            except PlaygroundError as error:
+                self._failure = (time.monotonic(), error)
+                raise
 
     def index(self, label: str) -> int:
         """The number of a label by its name, capitals aside; its number as text does as well."""
@@ -115,9 +126,9 @@ def _load(location: str, name: str, device: str) -> _Loaded:
 
     folder = _folder(location, name)
     _labels_of(location, name)  # refused before its weights are read
-    device, dtype = placement(device, "auto")
+    device, dtype = placement(device, "float32")  # so that it answers the same beside other texts
     if folder is not None:
-        refuse_if_no_room(name, Path(folder), dtype, device)
+        refuse_if_no_room(name, Path(folder), dtype, device, "Name a smaller classifier.")
     told: dict[str, Any] = {"trust_remote_code": False, "local_files_only": folder is not None}
     try:
         with quiet_transformers():
@@ -127,7 +138,7 @@ def _load(location: str, name: str, device: str) -> _Loaded:
             )
             model = model.eval().to(device)
     except Exception as error:
-        raise _unloadable(name, error) from error
+        raise _unloadable(name, folder is None, error) from error
     if missing := sorted({*map(str, report["missing_keys"]), *map(str, report["mismatched_keys"])}):
         raise PlaygroundError(
             f"{name} has no weights for its labels ({missing[0][:60]}): it would answer at random. Name a model that "
@@ -159,7 +170,7 @@ def _labels_of(location: str, name: str) -> tuple[str, ...]:
                 folder or location, trust_remote_code=False, local_files_only=folder is not None
             )
     except Exception as error:
-        raise _unloadable(name, error) from error
+        raise _unloadable(name, folder is None, error) from error
     kinds = [str(kind) for kind in getattr(config, "architectures", None) or []]
     if kinds and not any("ForSequenceClassification" in kind for kind in kinds):
         raise PlaygroundError(
@@ -196,7 +207,12 @@ def _labels(config: Any) -> tuple[str, ...]:
     return tuple(str(config.id2label.get(index, index)) for index in range(config.num_labels))
 
 
-def _unloadable(name: str, error: Exception) -> PlaygroundError:
+def _unloadable(name: str, is_hub: bool, error: Exception) -> PlaygroundError:
+    if is_hub and isinstance(error, OSError):
+        return PlaygroundError(
+            f"{name} could not be fetched from the hub: check the name, the network and that it has *.safetensors "
+            "weights, or name a folder instead."
+        )
     return PlaygroundError(
         f"{name} could not be loaded as a classifier ({type(error).__name__}). It must be a folder or a hub id of "
         "a sequence classification model with its tokenizer and *.safetensors weights."

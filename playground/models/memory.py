@@ -13,6 +13,7 @@ from playground.errors import PlaygroundError
 from playground.models.gguf_files import available_memory_bytes
 
 NUM_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
+ADVICE = "Choose a smaller model, leave out the second one, or start with --dtype bfloat16."
 SUFFIXES = (".safetensors", ".bin")
 
 
@@ -24,13 +25,13 @@ def weights_bytes(folder: Path, dtype: str) -> int:
     return stored * NUM_BYTES[dtype] // NUM_BYTES.get(_stored_dtype(folder), 4)
 
 
-def refuse_if_no_room(title: str, folder: Path, dtype: str, device: str) -> None:
+def refuse_if_no_room(title: str, folder: Path, dtype: str, device: str, advice: str = ADVICE) -> None:
     """PlaygroundError with the figures where the weights are larger than the memory that is free."""
     needed, free = weights_bytes(folder, dtype), _free_bytes(device)
     if needed > free:
         raise PlaygroundError(
             f"{title} needs about {needed / 1e9:.1f} GB of memory in {dtype} and only {free / 1e9:.1f} GB are free. "
-            "Choose a smaller model, leave out the second one, or start with --dtype bfloat16."
+            f"{advice}"
         )
 
 

@@ -15,8 +15,8 @@ from playground.control.texts import Scores, Text, Tools, Unreadable
 from playground.errors import PlaygroundError
 from playground.models.classifier import Classifier
 
-MAX_REMEMBERED = 60_000
-"""Texts with the probabilities of every label; two tabs' fill of pools."""
+MAX_REMEMBERED = 1_000_000
+"""Probabilities, of every label of every text: some 40 MB. With three labels ten tabs' fill of pools."""
 
 
 @dataclass
@@ -25,6 +25,7 @@ class Classifiers:
 
     by_name: dict[str, Classifier] = field(default_factory=dict)
     _read: OrderedDict[tuple[str, str], tuple[float, ...]] = field(default_factory=OrderedDict)
+    _num_read: int = 0
 
     @classmethod
     def of(cls, locations: Sequence[str], device: str = "auto") -> Classifiers:
@@ -81,6 +82,7 @@ class Classifiers:
         found = dict(zip(missing, chosen.probabilities(missing), strict=True)) if missing else {}
         for text, row in found.items():
             self._read[chosen.name, text] = row
-        while len(self._read) > MAX_REMEMBERED:
-            self._read.popitem(last=False)
+            self._num_read += len(row)
+        while self._num_read > MAX_REMEMBERED and self._read:
+            self._num_read -= len(self._read.popitem(last=False)[1])
         return [known[text] or found[text] for text in texts]
