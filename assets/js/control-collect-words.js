@@ -33,30 +33,33 @@ export function aim(view) {
   return `Collected for ${targets.join("; ")}, at β = ${short(Math.exp(view.log_beta))}, from ${view.label}, after ${prompts}.`;
 }
 
-/** The acceptance rate with its interval, beside what the pool promised. */
-export function rate(view) {
-  const { rate: expected, error } = view.promised;
-  const word = `the pool promised ${percent(expected)} ± ${percent(1.96 * error)}`;
-  if (view.rate === null) return "";
-  const here = `Acceptance rate ${percent(view.rate)} (95 % interval ${percent(view.low)} to ${percent(view.high)}); ${word}.`;
+/** [[figure, what it is], ...]: the acceptance rate beside the pool's word, and how far from the target the fresh texts see it. */
+export function figures(view) {
+  const { rate: expected, error, tvd } = view.promised;
+  const here = view.rate === null ? "–" : percent(view.rate);
+  const far = view.tvd === null ? "–" : view.tvd.toFixed(3);
+  return [[here, `accepted here (95\u00a0% interval ${percent(view.low)} to ${percent(view.high)})`],
+    [percent(expected), `promised by the pool (± ${percent(1.96 * error)})`],
+    [far, `TVD from the target, by these fresh proposals (${tvd.toFixed(3)} by the pool)`]];
+}
+
+/** What stopping there does to the rate; empty where nothing. */
+export function bias(view) {
   if (view.unbiased !== null && view.unbiased < view.rate) {
-    return `${here} It stopped at an accepted text, so ${count(view.num_accepted)} of ${count(view.num_proposed)} says a little too `
-      + `much on average: (k − 1)/(N − 1) = ${percent(view.unbiased)} does not. The interval holds all the same.`;
+    return `It stopped at an accepted text, so ${count(view.num_accepted)} of ${count(view.num_proposed)} says a little too much on `
+      + `average; (k − 1)/(N − 1) = ${percent(view.unbiased)} does not. The interval holds all the same.`;
   }
-  if (view.reason === "precise") return `${here} It stopped because the interval was narrow enough, which makes it a little too narrow.`;
-  return here;
+  return view.reason === "precise" ? "It stopped because the interval was narrow enough, which makes it a little too narrow." : "";
 }
 
 /** What proposals that nobody had seen say of the pool's claims. */
 export function test(view) {
   if (!view.num_proposed) return "";
   const lost = view.num_left_out ? ` ${count(view.num_left_out)} could not be read and were rejected: ${view.reasons.join("; ")}` : "";
-  if (!view.num_above) {
-    return `None of these ${count(view.num_proposed)} fresh proposals lay above β: as far as they can tell, the accepted follow the target exactly.${lost}`;
-  }
-  const distance = view.tvd === null ? "" : `: TVD from the target ${view.tvd.toFixed(3)}, and ${view.promised.tvd.toFixed(3)} by the pool`;
-  return `${count(view.num_above)} of these ${count(view.num_proposed)} fresh proposals lay above β, up to ${short(view.largest)} times: such `
-    + `texts are accepted less often than the target asks${distance}.${lost}`;
+  const fresh = `${count(view.num_proposed)} fresh proposals lay above β`;
+  if (!view.num_above) return `None of these ${fresh}: as far as they can tell, the accepted follow the target exactly.${lost}`;
+  return `${count(view.num_above)} of these ${fresh}, up to ${short(view.largest)} times: such texts are accepted less often than the `
+    + `target asks.${lost}`;
 }
 
 /** One feature among the accepted. */

@@ -2,7 +2,7 @@
 // Knows nothing about ratios or rules; the server proposes, judges and stops. Texts go in as text alone.
 
 import { post } from "./api.js";
-import { aim, means, promised, rate, test } from "./control-collect-words.js";
+import { aim, bias, figures, means, promised, test } from "./control-collect-words.js";
 import { makeRow, paintRow } from "./control-list.js";
 import { fit, setText } from "./dom.js";
 import { count } from "./format.js";
@@ -32,13 +32,15 @@ export function createCollecting({ state, aimed, tools, failed }) {
   const doing = el("span", { class: "pg-quiet", "aria-live": "off" });
   const stop = el("button", { type: "button", class: "pg-button", id: "pg-collect-stop", onclick: () => ask("control/collect_stop") }, "Stop");
   const line = el("div", { class: "pg-control-progress" }, bar, doing, stop);
-  const [ending, what, rates, tested] = ["ending", "aim", "rate", "test"].map((name) => el("p", { class: `pg-collect-${name}` }));
+  const [ending, what, biased, tested] = ["ending", "aim", "bias", "test"].map((name) => el("p", { class: `pg-collect-${name}` }));
+  const cells = [0, 1, 2].map(() => el("div", {}, el("dt", {}), el("dd", {})));
+  const headline = el("dl", { class: "pg-headline" }, ...cells);
   const moments = el("ul", { class: "pg-collect-means" });
   const copy = el("button", { type: "button", class: "pg-button", id: "pg-collect-copy", onclick: copyAll }, "Copy texts");
   const save = el("button", { type: "button", class: "pg-button", id: "pg-collect-save", onclick: download }, "Download JSON");
   const note = el("span", { class: "pg-quiet" });
   const list = el("ol", { class: "pg-control-texts", role: "list", tabindex: 0, "aria-label": "Accepted texts" });
-  const found = el("div", { class: "pg-collect-found", hidden: true }, line, ending, what, rates, tested, moments,
+  const found = el("div", { class: "pg-collect-found", hidden: true }, line, ending, what, headline, biased, tested, moments,
     el("div", { class: "pg-control-form" }, copy, save, note), list);
   const root = el("div", { class: "pg-control-collect", hidden: true }, el("h3", {}, "Collect texts"), lead, form, promise, found);
   form.noValidate = true; // the server says in words what is wrong
@@ -109,7 +111,11 @@ export function createCollecting({ state, aimed, tools, failed }) {
       over(view.fault || view.ending);
     }
     setText(what, aim(view));
-    setText(rates, rate(view));
+    figures(view).forEach(([figure, words], index) => {
+      setText(cells[index].firstChild, words);
+      setText(cells[index].lastChild, figure);
+    });
+    setText(biased, bias(view));
     setText(tested, test(view));
     fit(moments, moments.made ??= [], view.num_accepted ? view.means.length : 0, () => el("li", {}));
     view.means.slice(0, moments.made.length).forEach((one, index) => setText(moments.made[index], means(one)));
