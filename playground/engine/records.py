@@ -53,6 +53,7 @@ class Request:
     stop: tuple[str, ...] = ()
     priority: Priority = "interactive"
     session: str = ""
+    """Whose it is: rows and fair shares are by session; a request without one counts for itself."""
     ignore_eos: bool = False
     keep_rows: bool = True
     """Put each step's logits rows into the store (the newest 16 of a stream stay)."""
