@@ -7,7 +7,7 @@ import { createCollecting } from "./control-collect.js";
 import { createDrawing } from "./control-draw.js";
 import { createFeatures } from "./control-features.js";
 import { createList } from "./control-list.js";
-import { createMeters } from "./control-meters.js";
+import { createFitMeters } from "./control-meters.js";
 import { setText } from "./dom.js";
 import { announce } from "./page.js";
 import { el } from "./panels.js";
@@ -42,7 +42,7 @@ async function open(node, tools) {
   const beta = createBeta(handlers);
   const list = createList(handlers);
   const collecting = createCollecting(handlers);
-  const meters = createMeters();
+  const meters = createFitMeters();
   const left = el("div", { class: "pg-control-left" }, features.root, reading.root, meters.root, say, refusal);
   const right = el("div", { class: "pg-control-right" }, beta.root);
   node.replaceChildren(el("section", { class: "pg-panel pg-control", "aria-label": "Distributional control" },

@@ -2,15 +2,14 @@
 // Knows nothing about models or losses; charts/tuning_curves.py draws the curves, the routes under tuning/ do the rest.
 
 import { post } from "./api.js";
-import { el, fit, setAttr, setText } from "./dom.js";
-import { knobs } from "./knobs.js";
-import { plotly, problem, say, settled } from "./page.js";
-import { draw } from "./plot.js";
-import { alarm, drawMeters, drawTexts, drawWritten, meters } from "./tuning_parts.js";
+import { el, setAttr, setText } from "./dom.js";
+import { problem, say, settled } from "./page.js";
+import { charts } from "./tuning_charts.js";
 import { settingFields } from "./tuning_fields.js";
+import { alarm, drawMeters, drawTexts, meters, verdict } from "./tuning_parts.js";
+import { writing } from "./tuning_writing.js";
 
 const POLL_MS = 700;
-const FIGURES = { distance: "Distance", mass: "Mass of the target", shares: "Shares", moments: "Features" };
 
 /** The panel, as a node. ``aim()`` answers what to learn, {pool, features, targets, exponents}, or throws why not;
  *  ``wantStrip(who, on)`` says whether the strip is of use here; ``pools`` is told whether there is a tuned model, and
@@ -25,7 +24,7 @@ export function createTuning({ aim, wantStrip, pools }) {
     + "it has become.");
   const form = el("form", "pg-tuning-form", root);
   form.id = "pg-tuning-form";
-  const state = { root, form, aim, wantStrip, pools, figures: {}, texts: [], written: [], timer: null, since: 0 };
+  const state = { root, form, aim, wantStrip, pools, texts: [], timer: null, since: 0 };
   state.settings = settingFields(form);
   state.buttons = buttons(state, root);
   state.progress = el("div", "pg-tuning-progress", root);
@@ -34,20 +33,17 @@ export function createTuning({ aim, wantStrip, pools }) {
   setAttr(state.bar, "aria-label", "How far the tuning is");
   state.message = el("span", "pg-quiet", state.progress);
   state.alarm = alarm(root);
+  state.reached = el("div", "pg-tuning-reached", root);
+  state.verdict = el("p", "", state.reached);
+  nextButtons(state);
   state.meters = meters(root);
-  const charts = el("div", "pg-tuning-charts", root);
-  for (const [name, title] of Object.entries(FIGURES)) {
-    const figure = el("figure", "", charts);
-    el("figcaption", "", figure, title);
-    state.figures[name] = el("div", "pg-tuning-chart", figure);
-    setAttr(state.figures[name], "role", "img");
-  }
+  state.charts = charts(root);
   const fresh = el("section", "pg-tuning-fresh", root);
   el("h3", "", fresh, "What it writes now");
   state.list = el("ol", "pg-tuning-texts", fresh);
-  state.writing = writing(state, root);
-  state.shown = [fresh, charts, state.meters.root, state.writing.root];
-  for (const part of [...state.shown, state.progress]) part.hidden = true;
+  state.writing = writing(root, (yes) => state.wantStrip("writing", yes));
+  state.shown = [fresh, state.charts.root, state.meters.root, state.writing.root];
+  for (const part of [...state.shown, state.progress, state.reached]) part.hidden = true;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     start(state);
@@ -58,60 +54,35 @@ export function createTuning({ aim, wantStrip, pools }) {
 
 function buttons(state, root) {
   const bar = el("div", "pg-buttons", root);
-  const made = {};
-  const add = (name, words, work, title = "") => {
-    made[name] = el("button", "pg-button", bar, words);
-    setAttr(made[name], "type", "button");
-    if (title) setAttr(made[name], "title", title);
-    if (work) made[name].addEventListener("click", work);
-  };
-  add("start", "Tune");
+  const made = { start: el("button", "pg-button pg-tuning-go", bar, "Tune") };
   Object.assign(made.start, { type: "submit" }).setAttribute("form", state.form.id); // Enter in a field starts it too
-  add("cancel", "Cancel", () => asked(state, "cancel", {}));
-  add("more", "More steps", () => asked(state, "more", { ...state.settings.read(), num_epochs: 0 }),
-    "Goes on from where the adapter stands");
-  add("draw", "Draw a pool from it", () => state.pools.drawTuned(),
-    "Its texts, weighed as texts of the untouched model: how much more is accepted at the same exactness");
-  add("save", "Keep", () => kept(state), "Keeps the adapter on this server under a name that only you are told");
-  add("forget", "Show me forgetting", () => start(state, "forgetting"),
+  made.cancel = button(bar, "Cancel", () => asked(state, "cancel", {}));
+  made.forget = button(bar, "Show me forgetting", () => start(state, "forgetting"),
     "Eight passes over the few good texts at a high rate: hits rise, exactness is lost");
-  made.name = el("output", "pg-tuning-name", bar);
   return made;
 }
 
-function writing(state, root) {
-  const part = el("section", "pg-tuning-writing", root);
-  el("h3", "", part, "Write with the tuned model");
-  const bar = el("div", "pg-buttons", part);
-  const go = el("button", "pg-button", bar, "Write");
-  go.type = "button";
-  const how = el("select", "", bar);
-  how.append(new Option("eight draws", ""), new Option("beam search", "beam"), new Option("greedy", "greedy"));
-  setAttr(how, "aria-label", "How the texts are found");
-  const under = el("label", "", bar);
-  const chain = el("input", "", under);
-  chain.type = "checkbox";
-  under.append(" under the strip above");
-  chain.addEventListener("change", () => state.wantStrip("writing", chain.checked));
-  const label = el("p", "pg-quiet", part);
-  label.setAttribute("role", "status");
-  const list = el("ol", "pg-tuning-texts", part);
-  go.addEventListener("click", async () => {
-    go.disabled = true;
-    try {
-      const { strip, seed } = knobs();
-      const view = await post("tuning/write", { num_texts: 8, seed, strip: chain.checked ? strip : [],
-        search: how.value || null });
-      settled();
-      setText(label, `${view.num_allowed} of ${view.texts.length} are in the target. ${view.label}`);
-      drawWritten(list, state.written, view.texts);
-    } catch (error) {
-      problem(error);
-    } finally {
-      go.disabled = false;
-    }
+/** What to do with a run that has ended. */
+function nextButtons(state) {
+  const bar = el("div", "pg-buttons", state.reached);
+  el("span", "pg-quiet", bar, "Next:");
+  button(bar, "Write with it", () => {
+    state.writing.root.scrollIntoView({ block: "nearest" });
+    state.writing.write();
   });
-  return { root: part };
+  button(bar, "Draw a pool from it", () => state.pools.drawTuned(),
+    "Its texts, weighed as texts of the untouched model: how much more is accepted at the same exactness");
+  button(bar, "More steps", () => asked(state, "more", { ...state.settings.read(), num_epochs: 0 }), "Goes on from where the adapter stands");
+  button(bar, "Keep", () => kept(state), "Keeps the adapter on this server under a name that only you are told");
+  state.name = el("output", "pg-tuning-name", bar);
+}
+
+function button(bar, words, work, title = "") {
+  const node = el("button", "pg-button", bar, words);
+  setAttr(node, "type", "button");
+  if (title) setAttr(node, "title", title);
+  node.addEventListener("click", work);
+  return node;
 }
 
 /** What there is to choose, and whatever run this tab already has. */
@@ -134,7 +105,7 @@ async function start(state, preset = "") {
     return;
   }
   state.since = 0;
-  setText(state.buttons.name, "");
+  setText(state.name, "");
   await asked(state, "start", body);
 }
 
@@ -150,7 +121,7 @@ async function asked(state, question, body) {
 async function kept(state) {
   try {
     const { saved } = await post("tuning/save", {});
-    setText(state.buttons.name, `Kept as ${saved}`);
+    setText(state.name, `Kept as ${saved}`);
     state.settings.resume(saved);
     settled();
   } catch (error) {
@@ -177,10 +148,10 @@ async function poll(state) {
 
 function show(state, answer) {
   const { active = false, view = null } = answer ?? {};
-  const { start: go, cancel, more, save, draw: pool, forget } = state.buttons;
-  for (const button of [go, forget]) button.disabled = active;
+  const { start: go, cancel, forget } = state.buttons;
+  for (const one of [go, forget]) one.disabled = active;
   cancel.hidden = !active;
-  for (const button of [more, save, pool]) button.hidden = active || !view;
+  state.reached.hidden = active || !view;
   state.pools.offerTuned(Boolean(view));
   state.progress.hidden = !answer;
   if (!answer) return;
@@ -193,19 +164,11 @@ function show(state, answer) {
   if (!view) return;
   state.alarm.show(view.alarm);
   drawMeters(state.meters, view);
-  fit(state.list, state.texts, view.texts.length, () => el("li"));
-  drawTexts(state.texts, view.texts);
-  if (answer.figures) curves(state, answer.figures, view);
-}
-
-async function curves(state, figures, view) {
+  setText(state.verdict, verdict(view));
+  drawTexts(state.list, state.texts, view.texts);
+  if (!answer.figures) return;
   state.since = view.points.length;
-  await plotly();
-  const last = view.points.at(-1);
-  for (const [name, node] of Object.entries(state.figures)) {
-    setAttr(node, "aria-label", `${FIGURES[name]} over ${last.step} gradient steps; the figures above say where it stands.`);
-    draw(node, figures[name]);
-  }
+  state.charts.paint(answer.figures, view.points.at(-1).step).catch(problem);
 }
 
 function remaining(seconds) {

@@ -1,7 +1,7 @@
 // The tuning panel's fields: the settings of a run.
 // Knows nothing about runs.
 
-import { el, setText } from "./dom.js";
+import { el, setAttr, setText } from "./dom.js";
 
 function field(parent, words, input, title = "") {
   const label = el("label", "pg-tuning-field", parent);
@@ -26,21 +26,26 @@ function read(input, words) {
 /** Loss, passes, steps, rate; ``offer`` fills in what the server says. */
 export function settingFields(form) {
   const box = el("fieldset", "pg-tuning-fields", form);
-  el("legend", "", box, "The run");
-  const loss = field(box, "Divergence", el("select"));
-  const summary = el("p", "pg-quiet pg-tuning-summary", box);
-  const epochs = field(box, "Passes over the pool", number(2, 0, 64, 1));
-  const steps = field(box, "Steps on its own texts", number(8, 0, 200, 1));
-  const texts = field(box, "Texts a step", number(64, 2, 512, 1));
-  const rate = field(box, "Learning rate", el("select"));
+  el("legend", "pg-sr", box, "The run");
+  const what = el("div", "pg-tuning-what", box);
+  const loss = field(what, "Divergence", el("select"));
+  const summary = el("p", "pg-quiet pg-tuning-summary", what);
+  summary.id = "pg-tuning-summary";
+  setAttr(loss, "aria-describedby", summary.id);
+  const numbers = el("div", "pg-tuning-numbers", box);
+  const epochs = field(numbers, "Passes over the pool", number(2, 0, 64, 1));
+  const steps = field(numbers, "Steps on its own texts", number(8, 0, 200, 1));
+  const texts = field(numbers, "Texts a step", number(64, 2, 512, 1));
+  const rate = field(numbers, "Learning rate", el("select"));
   for (const value of [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3]) rate.append(new Option(value.toString(), value));
-  const stopLabel = el("label", "pg-tuning-field pg-tuning-check", box);
+  const rest = el("div", "pg-tuning-rest", box);
+  const stopLabel = el("label", "pg-tuning-field pg-tuning-check", rest);
   const stop = el("input", "", stopLabel);
   Object.assign(stop, { type: "checkbox", checked: true });
   el("span", "", stopLabel, "go back to the best when held-out texts get worse");
   const resume = el("input");
-  Object.assign(resume, { type: "text", maxLength: 32, placeholder: "none", spellcheck: false });
-  field(box, "Go on from a kept adapter", resume, "The name it was kept under");
+  Object.assign(resume, { type: "text", maxLength: 32, placeholder: "its name, or empty", spellcheck: false });
+  field(rest, "Go on from a kept adapter", resume, "The name it was kept under");
   const losses = new Map();
   loss.addEventListener("change", () => setText(summary, losses.get(loss.value)?.summary ?? ""));
   return {

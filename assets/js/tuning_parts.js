@@ -1,53 +1,59 @@
-// The drawn parts of the tuning panel: the meters of exactness, the alarm, lists of texts.
+// The drawn parts of the tuning panel: the meters of exactness, what was reached in a sentence, the alarm, lists of texts.
 // Knows nothing about routes or runs.
 
 import { el, fit, setAttr, setClass, setStyle, setText } from "./dom.js";
 import { percent } from "./format.js";
+import { createMeters } from "./meter.js";
 
-const nats = (value) => (value == null ? "–" : `${value.toFixed(2)} nats`);
+const METERS = [
+  { name: "exact", title: "From the target", about: "KL(p‖π) on texts of the pool that are not learnt: 0 where the tuned model "
+    + "writes the target exactly. The full bar is where it began." },
+  { name: "rate", title: "Hits", about: "Share of its own texts that the target allows or, where none is out, that have the first "
+    + "feature. The mark is where the target stands." },
+  { name: "moved", title: "From the model", about: "KL(π‖a): how far it has moved. The mark is the floor: nobody writes the target "
+    + "exactly nearer to the model than that (−ln Z where the target is a filter)." },
+  { name: "mass", title: "Target still reached", about: "Its own estimate of Z over the pool's: 100 % where nothing of the target is "
+    + "lost. When this collapses while hits rise, it is forgetting." },
+  { name: "ess", title: "Exact texts in each", about: "Effective sample size of its texts as texts of the target, over their number." },
+];
+const nats = (value) => (value == null ? "–" : value.toFixed(2));
+const LOW_MASS = 0.5;
 
-/** Three meters: distance left to the target, hits, and how much of the target's mass is still there. */
 export function meters(parent) {
-  const root = el("dl", "pg-tuning-meters", parent);
-  const make = (words, title) => {
-    const box = el("div", "", root);
-    box.title = title;
-    el("dt", "", box, words);
-    const value = el("dd", "", box);
-    const track = el("div", "pg-tuning-track", box);
-    return { value, fill: el("span", "", track), mark: el("i", "", track) };
-  };
-  return {
-    root,
-    exact: make("Distance to the target", "KL(p‖π) on texts of the pool that are not learnt; the full bar is where it began"),
-    rate: make("Hits", "Share of its own texts that the target allows, or the leading feature; the mark is the target's"),
-    mass: make("Target's mass still reached", "Its own estimate of Z over the pool's: 100 % where nothing is lost"),
-    moved: make("Distance from the model", "KL(π‖a); the mark is where an exact policy stands, −log Z"),
-    ess: make("Exact texts in each", "Effective sample size of its texts as draws of the target, over their number"),
-  };
+  const made = createMeters("How exact the tuned model is", METERS);
+  parent.append(made.root);
+  return made;
 }
 
-export function drawMeters(parts, { points, now, facts }) {
-  const first = points[0];
-  const last = points[now];
+export function drawMeters(parts, view) {
+  const { last, left, began, facts } = standing(view);
   if (!last) return;
-  const left = last.kl_held_out ?? last.kl_target;
-  const began = Math.max(first.kl_held_out ?? first.kl_target ?? 1, 1e-9);
-  meter(parts.exact, `${nats(left)} of ${nats(began)}`, left / began, null);
-  meter(parts.rate, `${percent(last.rate)} (was ${percent(facts.base_rate)})`, last.rate, facts.target_rate);
-  const error = last.z_error == null ? "" : ` ± ${percent(last.z_error / facts.pool_z)}`;
-  meter(parts.mass, percent(last.z / facts.pool_z) + error, last.z / facts.pool_z, null);
+  parts.exact.paint({ value: nats(left), note: `nats of ${nats(began)}`, share: left / Math.max(began, 1e-9) });
+  parts.rate.paint({ value: percent(last.rate), note: `was ${percent(facts.base_rate)}`, share: last.rate, at: facts.target_rate });
   const top = 1.5 * Math.max(facts.kl_floor ?? 1, 1e-9);
-  meter(parts.moved, `${nats(last.kl_base)}, exact: ${nats(facts.kl_floor)}`, last.kl_base / top, facts.kl_floor / top);
-  meter(parts.ess, percent(last.ess_fraction), last.ess_fraction, null);
+  parts.moved.paint({ value: nats(last.kl_base), note: `nats, floor ${nats(facts.kl_floor)}`, share: last.kl_base / top,
+    at: facts.kl_floor == null ? null : facts.kl_floor / top });
+  const reached = last.z / facts.pool_z;
+  const error = last.z_error == null ? null : last.z_error / facts.pool_z;
+  parts.mass.paint({ value: percent(reached), note: error === null ? "" : `± ${percent(error)}`, share: reached,
+    warns: reached + 2 * (error ?? 0) < LOW_MASS });
+  parts.ess.paint({ value: percent(last.ess_fraction), share: last.ess_fraction });
 }
 
-function meter({ value, fill, mark }, words, share, at) {
-  setText(value, words);
-  const clipped = Math.max(0, Math.min(1, share || 0));
-  setStyle(fill, "width", `${(100 * clipped).toFixed(1)}%`);
-  mark.hidden = at == null;
-  if (at != null) setStyle(mark, "left", `${(100 * Math.min(1, at)).toFixed(1)}%`);
+/** Where the adapter stands, and how far from the target it is and was. */
+function standing({ points, now, facts }) {
+  const [first, last] = [points[0], points[now]];
+  return { last, facts, left: last?.kl_held_out ?? last?.kl_target, began: first?.kl_held_out ?? first?.kl_target };
+}
+
+/** What a run has reached, in one breath. */
+export function verdict(view) {
+  const { last, left, began, facts } = standing(view);
+  if (!last || last.step === 0) return "";
+  const steps = last.step === 1 ? "1 step" : `${last.step} steps`;
+  return `After ${steps} ${percent(last.rate)} of its texts are hits; the model alone has ${percent(facts.base_rate)}, the target `
+    + `${percent(facts.target_rate)}. It stands ${nats(left)} nats from the target, ${nats(began)} at the start, and `
+    + `${nats(last.kl_base)} from the model, where an exact one would stand ${nats(facts.kl_floor)} away.`;
 }
 
 /** The alarm stands where everybody sees it, and is said aloud when it appears. */
@@ -64,16 +70,18 @@ export function alarm(parent) {
 }
 
 /** Fresh texts: whether the target allows each, and how it is weighed. */
-export function drawTexts(items, texts) {
+export function drawTexts(list, items, texts) {
+  fit(list, items, texts.length, () => el("li"));
   texts.forEach(({ text, allowed, log_ratio: ratio }, index) => {
-    const words = !allowed ? "not in the target" : `in the target, weight ×${weight(ratio)}`;
-    line(items[index], text, allowed, words);
+    const words = allowed ? `×${weight(ratio)}` : "not in the target";
+    line(items[index], text, allowed, words, allowed ? Math.exp(Math.min(ratio ?? -20, 20)) : 0);
   });
 }
 
+/** Texts of the tuned model: whether each is in the target. */
 export function drawWritten(list, items, texts) {
   fit(list, items, texts.length, () => el("li"));
-  texts.forEach(({ text, allowed }, index) => line(items[index], text, allowed, allowed ? "in the target" : "not in it"));
+  texts.forEach(({ text, allowed }, index) => line(items[index], text, allowed, allowed ? "in the target" : "not in the target", null));
 }
 
 function weight(ratio) {
@@ -82,15 +90,20 @@ function weight(ratio) {
   return value < 0.01 ? "<0.01" : value.toPrecision(2);
 }
 
-function line(item, text, allowed, words) {
+/** heavy: its weight, 1 where it is written exactly as often as it should be; null: nobody weighed it. */
+function line(item, text, allowed, words, heavy) {
   if (!item.pgParts) {
-    item.pgParts = [el("span", "pg-tuning-mark", item), el("span", "pg-tuning-text", item), el("span", "pg-quiet", item)];
-    item.pgParts[1].dir = "auto";
+    item.pgParts = [el("span", "pg-tuning-mark", item), el("span", "pg-tuning-weight", item), el("span", "pg-tuning-words", item),
+      el("bdi", "pg-tuning-text", item)];
+    el("span", "", item.pgParts[1]);
+    setAttr(item.pgParts[0], "aria-hidden", "true");
   }
-  const [mark, body, said] = item.pgParts;
+  const [mark, bar, said, body] = item.pgParts;
   setText(mark, allowed ? "✓" : "✗");
   setClass(item, "pg-allowed", allowed);
-  setAttr(mark, "aria-hidden", "true");
-  setText(body, text);
+  bar.hidden = heavy === null;
+  setStyle(bar.firstChild, "width", `${(100 * (heavy ?? 0) / (1 + (heavy ?? 0))).toFixed(1)}%`); // 1 is the middle
   setText(said, words);
+  setClass(said, "pg-sr", allowed && heavy === null); // the tick says it to the eye
+  setText(body, text.replaceAll("\n", "↵"));
 }

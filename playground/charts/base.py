@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-PROMPT, NEGATIVE, FINAL, CUT, ENTROPY, SURPRISAL, INK, GRID = (
+PROMPT, NEGATIVE, FINAL, CUT, ENTROPY, SURPRISAL, INK, GRID, MUTED, HAIR, SURFACE = (
     "var(--pg-model)",
     "var(--pg-negative)",
     "var(--pg-final)",
@@ -17,6 +17,9 @@ PROMPT, NEGATIVE, FINAL, CUT, ENTROPY, SURPRISAL, INK, GRID = (
     "var(--pg-surprisal)",
     "var(--pg-ink)",
     "var(--pg-line)",
+    "var(--pg-muted)",
+    "var(--pg-hair)",
+    "var(--pg-surface)",
 )
 
 
@@ -31,6 +34,21 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
         "color": INK,
         **more,
     }
+
+
+def quiet_axis(**more: Any) -> dict[str, Any]:
+    """An axis without a title of its own: words stand level beside the chart, where a narrow screen can show them."""
+    return axis("", **{"tickfont": {"size": 11}, "color": MUTED, "gridcolor": HAIR, **more})
+
+
+def words(text: str, **place: Any) -> dict[str, Any]:
+    """Plain words somewhere on a chart."""
+    return {"text": escaped(text), "showarrow": False, "font": {"size": 11, "color": MUTED}, **place}
+
+
+def below(text: str) -> dict[str, Any]:
+    """What the axis below is, level at its right end; it wants a margin of 40."""
+    return words(text, xref="paper", x=1, xanchor="right", yref="paper", y=0, yanchor="top", yshift=-20)
 
 
 def layout(x: dict[str, Any], y: dict[str, Any], height: int, **more: Any) -> dict[str, Any]:

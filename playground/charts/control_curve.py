@@ -10,14 +10,27 @@ import math
 from bisect import bisect_left
 from typing import Any
 
-from playground.charts.base import FINAL, GRID, INK, NEGATIVE, PROMPT, axis, escaped, layout
+from playground.charts.base import (
+    FINAL,
+    GRID,
+    HAIR,
+    INK,
+    MUTED,
+    NEGATIVE,
+    PROMPT,
+    SURFACE,
+    below,
+    escaped,
+    layout,
+    quiet_axis,
+    words,
+)
 
 NAMES = {"tvd": "TVD from the target", "kl": "KL from the target, nats", "js": "JS from the target, nats"}
 COLOURS = (FINAL, PROMPT, NEGATIVE, "#E69F00", "#CC79A7", "#56B4E9")
 TINTS = ("var(--pg-final-tint)", "var(--pg-model-tint)", "rgba(210,122,31,.13)", "rgba(230,159,0,.13)",
          "rgba(204,121,167,.13)", "rgba(86,180,233,.13)")  # fmt: skip
 DASHES = ("solid", "dash", "dashdot", "longdash", "dot", "solid")
-MUTED, HAIR, SURFACE = "var(--pg-muted)", "var(--pg-hair)", "var(--pg-surface)"
 TICKS = [1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 1e-4, 1e-5, 1e-6]
 MOST_TICKS, LABEL_CHARS = 6, 22
 PLACES = [0.14 + 0.08 * step for step in range(10)]
@@ -43,7 +56,7 @@ def figure(view: dict[str, Any]) -> dict[str, Any]:
     traces += [_moment(lines[0], gauge), _here(beta)]
     x_range = [0.02, _log10(lowest) - 0.05]
     seen = lines[0]["acceptance_rate"][min(lines[0]["largest"], len(lines[0]["acceptance_rate"]) - 1)]
-    made = layout(_x_axis(x_range, lowest), _quiet(range=[-0.03 * top, top], nticks=5, gridcolor=HAIR), HEIGHT)
+    made = layout(_x_axis(x_range, lowest), quiet_axis(range=[-0.03 * top, top], nticks=5), HEIGHT)
     made |= {
         "yaxis2": _right_axis(gauge),
         "font": {"color": MUTED},
@@ -56,22 +69,18 @@ def figure(view: dict[str, Any]) -> dict[str, Any]:
     return {"data": traces, "layout": made}
 
 
-def _quiet(**more: Any) -> dict[str, Any]:
-    """An axis whose title stands elsewhere, level, where a narrow screen can show it."""
-    return axis("", tickfont={"size": 11}, color=MUTED, **more)
-
-
 def _x_axis(x_range: list[float], lowest: float) -> dict[str, Any]:
     ticks = [tick for tick in TICKS if tick >= 0.9 * lowest]
     if len(ticks) > MOST_TICKS:
         ticks = [tick for tick in ticks if math.isclose(math.log10(tick) % 1, 0, abs_tol=1e-9)]
-    words = [f"{100 * tick:g}\u00a0%" for tick in ticks]
-    return _quiet(type="log", autorange=False, range=x_range, showgrid=False, tickvals=ticks, ticktext=words,
+    named = [f"{100 * tick:g}\u00a0%" for tick in ticks]
+    return quiet_axis(type="log", autorange=False, range=x_range, showgrid=False, tickvals=ticks, ticktext=named,
                   ticks="outside", ticklen=4, tickcolor=GRID)  # fmt: skip
 
 
 def _right_axis(gauge: dict[str, Any]) -> dict[str, Any]:
-    right = _quiet(overlaying="y", side="right", showgrid=False, range=_padded(gauge["low"], gauge["high"]), nticks=5)
+    scale = _padded(gauge["low"], gauge["high"])
+    right = quiet_axis(overlaying="y", side="right", showgrid=False, range=scale, nticks=5)
     if gauge["yes_no"]:
         shares = [0, 0.25, 0.5, 0.75, 1]
         right |= {"tickvals": shares, "ticktext": [f"{100 * share:g}\u00a0%" for share in shares]}
@@ -82,11 +91,10 @@ def _titles(measure: str, gauge: dict[str, Any]) -> list[dict[str, Any]]:
     """The three axes' titles, level: two above the chart, one below."""
     above = {"yref": "paper", "y": 1, "yanchor": "bottom", "yshift": 6}
     return [
-        _words(f"↑ {NAMES[measure]}", xref="paper", x=0, xanchor="left", xshift=-36, **above),
-        _words(f"mean of {_short(gauge['label'])} ↑", xref="paper", x=1, xanchor="right", xshift=40, **above),
-        _words("acceptance rate, log →", xref="paper", x=1, xanchor="right", yref="paper", y=0, yanchor="top",
-               yshift=-20),
-    ]  # fmt: skip
+        words(f"↑ {NAMES[measure]}", xref="paper", x=0, xanchor="left", xshift=-36, **above),
+        words(f"mean of {_short(gauge['label'])} ↑", xref="paper", x=1, xanchor="right", xshift=40, **above),
+        below("acceptance rate, log →"),
+    ]
 
 
 def _beyond(seen: float, end: float) -> list[dict[str, Any]]:
@@ -102,9 +110,9 @@ def _seen(seen: float, x_range: list[float], enumerated: bool) -> dict[str, Any]
     """Its words, on the side where there is room."""
     at = _log10(seen)
     on_left = (x_range[0] - at) / (x_range[0] - x_range[1]) > 0.5
-    words = "nothing is clipped" if enumerated else "largest ratio seen"
+    said = "nothing is clipped" if enumerated else "largest ratio seen"
     side = {"xanchor": "right", "xshift": -4} if on_left else {"xanchor": "left", "xshift": 4}
-    return _words(words, x=at, xref="x", yref="paper", y=1, yanchor="top", **side)
+    return words(said, x=at, xref="x", yref="paper", y=1, yanchor="top", **side)
 
 
 def _band(line: dict[str, Any], tint: str) -> list[dict[str, Any]]:
@@ -158,8 +166,8 @@ def _names(lines: list[dict[str, Any]], x_range: list[float], top: float) -> lis
         if height is None:
             continue
         placed.append((best, height))
-        names.append(_words(_short(line["label"]), x=start - best * width, xref="x", y=height * top, yref="y",
-                            bgcolor=SURFACE, borderpad=2, font={"size": 11, "color": INK}))  # fmt: skip
+        names.append(words(_short(line["label"]), x=start - best * width, xref="x", y=height * top, yref="y",
+                           bgcolor=SURFACE, borderpad=2, font={"size": 11, "color": INK}))  # fmt: skip
     return names
 
 
@@ -191,10 +199,6 @@ def _height(points: Points, place: float) -> float | None:
 
 def _trace(x: list[float], y: list[Any], line: dict[str, Any], hover: str) -> dict[str, Any]:
     return {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": line, "hovertemplate": hover}
-
-
-def _words(text: str, **more: Any) -> dict[str, Any]:
-    return {"text": escaped(text), "showarrow": False, "font": {"size": 11, "color": MUTED}, **more}
 
 
 def _short(label: str) -> str:

@@ -54,7 +54,8 @@ def test_a_whole_run_and_a_pool_of_what_it_writes(page: Any) -> None:
     tuning.get_by_role("button", name="Draw a pool from it").click()
     drawn(page, chip=2)
     assert "tuned, step" in said(page, ".pg-control-pools button:nth-child(3)")
-    page.wait_for_function("() => document.querySelectorAll('.pg-control-legend li').length === 2", timeout=10_000)
+    two_lines = "() => document.querySelectorAll('.pg-control-legend [data-mark^=line]').length === 2"
+    page.wait_for_function(two_lines, timeout=10_000)
     assert "the model" in said(page, ".pg-control-legend")
     tuning.get_by_label("How the texts are found").select_option("beam")
     tuning.get_by_role("button", name="Write", exact=True).click()

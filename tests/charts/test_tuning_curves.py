@@ -20,12 +20,12 @@ def test_levels_are_where_an_exact_policy_stands() -> None:
     z, pool = FIGURES["mass"]["data"]
     assert z["y"] == [0.05] * 5 and z["error_y"]["array"] == [0.005000000000000001] * 5 and pool["y"] == [0.05] * 2
     feature, target = FIGURES["moments"]["data"]
-    assert feature["name"] == "contains &lt;b&gt;" and target["y"] == [1.0, 1.0]
+    assert feature["name"] == "contains &lt;b&gt;" and feature["meta"] == "contains <b>" and target["y"] == [1.0, 1.0]
 
 
 def test_axes_hold_everything_and_move_seldom() -> None:
     longer = tuning_curves.figures(tuning_view("a", 4))
     for name, figure in FIGURES.items():
-        assert figure["layout"]["xaxis"]["range"] == [-0.3, 20.3]
+        assert figure["layout"]["xaxis"]["range"] == [-0.6, 20.6] and figure["layout"]["xaxis"]["dtick"] == 4
         assert longer[name]["layout"]["xaxis"]["range"] == [-0.3, 10.3]
         assert figure["layout"]["yaxis"]["range"] == longer[name]["layout"]["yaxis"]["range"], name

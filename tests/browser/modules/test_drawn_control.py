@@ -18,7 +18,7 @@ from playground.studies.control_views import control_view
 pytestmark = pytest.mark.browser
 
 DRAW = """async (view) => {
-  const { createMeters } = await import('/assets/js/control-meters.js');
+  const { createFitMeters } = await import('/assets/js/control-meters.js');
   const { createGauge } = await import('/assets/js/control-gauge.js');
   if (!window.host) {
     window.moved = [];
@@ -28,7 +28,7 @@ DRAW = """async (view) => {
     document.querySelector('main').replaceChildren(window.host);
     window.gauges = view.gauges.map((gauge, index) => createGauge(gauge, index, {
       want: (value) => window.moved.push(value), tilt: (value) => window.moved.push(value), remove: null }));
-    window.meters = createMeters();
+    window.meters = createFitMeters();
     window.host.append(...window.gauges.map((gauge) => gauge.root), window.meters.root);
   }
   view.gauges.forEach((gauge, index) => window.gauges[index].paint(gauge));
