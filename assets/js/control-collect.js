@@ -22,7 +22,8 @@ export function createCollecting({ state, aimed, tools, failed }) {
   };
   const wanted = box("until ", "pg-collect-wanted", 20, " are accepted", { min: 1, max: 1000 });
   const most = box("of at most ", "pg-collect-most", 2000, " proposals", { min: 1, max: 5000 });
-  const within = box("or the rate is known to ± ", "pg-collect-within", "", " % of itself", { min: 1, max: 90, placeholder: "–" });
+  const within = box("or rate known to ± ", "pg-collect-within", "", " %", { min: 1, max: 90, placeholder: "–",
+    title: "Stop once half the width of the acceptance rate's 95 % interval is so many per cent of the rate" });
   const go = el("button", { type: "submit", class: "pg-button", id: "pg-collect-go" }, "Collect");
   const promise = el("p", { id: "pg-collect-promise" });
   const form = el("form", { class: "pg-control-form", "aria-label": "Collect accepted texts" }, wanted.label, most.label, within.label, go);

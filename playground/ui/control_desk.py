@@ -20,7 +20,7 @@ from playground.settings import Settings
 from playground.studies import bigrams
 from playground.studies.analysis import Analysis
 from playground.studies.classifiers import Classifiers
-from playground.studies.control_asks import EXPONENT_LIMIT, Ask, target_of
+from playground.studies.control_asks import EXPONENT_LIMIT, Ask, beta_of, target_of
 from playground.studies.control_json import curve_json, fit_json
 from playground.studies.control_views import MEASURES, control_view
 from playground.studies.giving_way import Worker, serving
@@ -163,15 +163,15 @@ class ControlDesk:
             assert analysis is not None  # everything is read
             ask = ask_of(body, len(analysis.features)).filled(analysis)
             fitted = target_of(analysis, ask)
-            log_ratio = analysis.log_ratio(fitted)
+            curve = analysis.curve(analysis.log_ratio(fitted))
             return {
                 "model": TOY if record is None else self.host.engine.model.name,
                 "seed": 0 if record is None else record.seed,
                 "proposal": "everything there is" if record is None else record.label,
                 "features": [one.to_json() for one in analysis.features],
                 "fit": fit_json(fitted),
-                "curve": curve_json(analysis.curve(log_ratio)),
-                "log_beta": ask.log_beta,
+                "curve": curve_json(curve),
+                "log_beta": beta_of(curve, ask),
                 "pool": analysis.pool.to_json(),
             }
 

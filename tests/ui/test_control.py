@@ -65,6 +65,9 @@ def test_draw_watch_view_and_export(desk, tab):
         export = await desk.control.export(tab, {"pool": pool, **MOON})
         assert len(export["pool"]["texts"]) == 200 and export["seed"] == 7
         assert export["fit"]["moments"][0] == pytest.approx(0.5)
+        assert export["log_beta"] == view["beta"]["log_beta"], "what is shown, however it was asked for"
+        by_rate = await desk.control.export(tab, {"pool": pool, **MOON, "acceptance_rate": 0.5})
+        assert by_rate["log_beta"] == looser["beta"]["log_beta"]
         orjson.dumps(export)
 
     run(main())
