@@ -23,7 +23,7 @@ function createMeter({ name, title, about }, id, index) {
   const value = el("b", {});
   const note = el("span", {});
   const warning = el("span", { class: "pg-meter-warning", "aria-hidden": "true" }, "!");
-  const heard = el("span", { class: "pg-sr" });
+  const heard = el("span", { class: "pg-hidden" });
   const fill = el("span", {});
   const mark = el("i", {});
   const track = el("span", { class: "pg-meter-track", "aria-hidden": "true" }, fill, mark);

@@ -26,7 +26,7 @@ function read(input, words) {
 /** Loss, passes, steps, rate; ``offer`` fills in what the server says. */
 export function settingFields(form) {
   const box = el("fieldset", "pg-tuning-fields", form);
-  el("legend", "pg-sr", box, "The run");
+  el("legend", "pg-hidden", box, "The run");
   const what = el("div", "pg-tuning-what", box);
   const loss = field(what, "Divergence", el("select"));
   const summary = el("p", "pg-quiet pg-tuning-summary", what);

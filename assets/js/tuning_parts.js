@@ -104,6 +104,6 @@ function line(item, text, allowed, words, heavy) {
   bar.hidden = heavy === null;
   setStyle(bar.firstChild, "width", `${(100 * (heavy ?? 0) / (1 + (heavy ?? 0))).toFixed(1)}%`); // 1 is the middle
   setText(said, words);
-  setClass(said, "pg-sr", allowed && heavy === null); // the tick says it to the eye
+  setClass(said, "pg-hidden", allowed && heavy === null); // the tick says it to the eye
   setText(body, text.replaceAll("\n", "↵"));
 }

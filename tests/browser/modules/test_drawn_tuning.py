@@ -67,4 +67,6 @@ def test_a_collapse_of_the_target_warns_and_charts_name_their_lines_as_text(gall
     )
     names = page.locator("#tuning .pg-tuning-legend").last.locator("li").all_text_contents()
     assert names == [HOSTILE, "its target"] and page.locator("#tuning img").count() == 0
+    wide = "() => [...document.querySelectorAll('#tuning *')].filter((n) => n.getBoundingClientRect().right > 361)"
+    assert page.evaluate(f"({wide})().map((n) => n.className + n.textContent.slice(0, 60))") == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
