@@ -104,7 +104,7 @@ function reading({ beta, bands, measure, enumerated, num_accepted: taken, num_ro
   return {
     figures: [[percent(beta.acceptance_rate), `accepted${between(bands?.acceptance_rate, percent)}`], [cost, "proposals for each accepted text"],
       [value, `${measure.toUpperCase()} from the target${between(bands?.divergence, divergence)}`]],
-    more: `β = ${short(Math.exp(beta.log_beta))}: of this pool ${count(taken)} of ${count(rows)} texts; TVD at most ${beta.tvd_bound.toFixed(3)}.`
+    more: `β = ${short(Math.exp(beta.log_beta))}: of this pool ${count(taken)} of ${count(rows)} texts; TVD at most ${beta.tvd_bound.toFixed(3)}${enumerated ? "" : " by this pool"}.`
       + (beta.log_beta >= beta.log_largest - 1e-9 ? proof : ""),
   };
 }
@@ -124,7 +124,7 @@ function legendOf({ lines, measure, enumerated, gauges }) {
     : [["line-0", `${measure.toUpperCase()} of what is accepted from the target`]];
   if (!enumerated) entries.push(["band", "95 % of resampled pools"]);
   entries.push(["moment", `mean of ${gauges[0].label} among the accepted${many ? ` of ${lines[0].label}` : ""}`], ["here", "this β"]);
-  if (measure === "tvd" && lines.some((line) => line.floor > 0.005)) entries.push(["floor", "what a cut proposal can never write"]);
+  if (measure === "tvd" && lines.some((line) => line.floor > 0.005)) entries.push(["floor", "share of the model that a cut proposal can never write"]);
   entries.push(["seen", enumerated ? "past here every text is kept in proportion: exact" : "past here no larger ratio was seen, so nothing is known"]);
   return entries;
 }

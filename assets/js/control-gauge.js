@@ -42,12 +42,12 @@ export function createGauge(gauge, index, { want, tilt, remove }) {
   function paint(next) {
     const { low, high } = next;
     const share = (value) => `${(100 * Math.min(1, Math.max(0, (value - low) / (high - low || 1)))).toFixed(2)}%`;
-    const wide = 1.96 * next.base_error;
+    const [from, to] = next.base_between;
     const shown = typeof next.exponent === "number" ? next.exponent : Math.sign(parseFloat(next.exponent) || 0) * EXPONENT_LIMIT;
     place(base, "width", share(next.base));
-    interval.hidden = wide <= 0;
-    place(interval, "left", share(next.base - wide));
-    place(interval, "right", `calc(100% - ${share(next.base + wide)})`);
+    interval.hidden = from === to;
+    place(interval, "left", share(from));
+    place(interval, "right", `calc(100% - ${share(to)})`);
     for (const [dot, value] of [[fitted, next.fitted], [accepted, next.at_beta]]) {
       dot.hidden = value === null;
       if (value !== null) place(dot, "left", share(value));
@@ -64,9 +64,9 @@ export function createGauge(gauge, index, { want, tilt, remove }) {
     setAttr(root, "data-refused", String(Boolean(next.refusal)));
     setText(lowest, figure(next, low));
     setText(highest, figure(next, high));
-    setText(figures.base, `model ${figure(next, next.base)}${wide > 0 ? ` ± ${next.yes_no ? percent(wide) : Number(wide.toPrecision(2))}` : ""}`);
+    setText(figures.base, `model ${figure(next, next.base)}${between(next, next.base_between)}`);
     setText(figures.fitted, next.fitted === null ? "" : `target ${figure(next, next.fitted)}`);
-    setText(figures.accepted, next.at_beta === null ? "" : `accepted at this β ${figure(next, next.at_beta)}${between(next)}`);
+    setText(figures.accepted, next.at_beta === null ? "" : `accepted at this β ${figure(next, next.at_beta)}${between(next, next.at_beta_between)}`);
     setText(tilted, exponentWords(next));
     refusal.hidden = !next.refusal;
     setText(refusal, next.refusal);
@@ -79,9 +79,9 @@ export function createGauge(gauge, index, { want, tilt, remove }) {
 const place = (node, name, value) => { if (node.style[name] !== value) node.style[name] = value; };
 const figure = (gauge, value) => (gauge.yes_no ? percent(value) : `${Number(value.toPrecision(4))} ${gauge.unit}`.trim());
 
-const between = (gauge) => {
-  if (!gauge.at_beta_between) return "";
-  const [low, high] = gauge.at_beta_between.map((value) => figure(gauge, value));
+const between = (gauge, pair) => {
+  if (!pair) return "";
+  const [low, high] = pair.map((value) => figure(gauge, value));
   return low === high ? "" : ` (${low} to ${high})`;
 };
 

@@ -181,7 +181,8 @@ function notes(view) {
   const [reach, error] = view.reachable;
   if (reach < 1) {
     parts.push(`This proposal can write only ${(100 * reach).toFixed(0)} % (± ${(200 * error).toFixed(0)}) of what the model `
-      + "says; the target here is restricted to that, and the rest is a floor no β gets under.");
+      + "says, and the target here is restricted to that. From the model itself whatever is accepted stays the rest "
+      + "away (TVD) at every β; how much of the target lies out of reach, this pool cannot tell.");
   }
   if (view.num_left_out) parts.push(`${view.num_left_out} texts were left out: ${view.reasons.join("; ")}`);
   return parts.join(" ");

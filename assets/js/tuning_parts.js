@@ -8,8 +8,8 @@ import { createMeters } from "./meter.js";
 const METERS = [
   { name: "exact", title: "From the target", about: "KL(p‖π) on texts of the pool that are not learnt: 0 where the tuned model "
     + "writes the target exactly. The full bar is where it began." },
-  { name: "rate", title: "Hits", about: "Share of its own texts that the target allows or, where none is out, that have the first "
-    + "feature. The mark is where the target stands." },
+  { name: "rate", title: "Hits", about: "Share of its own texts that the target allows or, where none is out, their mean of the "
+    + "feature that has farthest to go. The mark is where the target stands." },
   { name: "moved", title: "From the model", about: "KL(π‖a): how far it has moved. The mark is the floor: nobody writes the target "
     + "exactly nearer to the model than that (−ln Z where the target is a filter)." },
   { name: "mass", title: "Target still reached", about: "Its own estimate of Z over the pool's: 100 % where nothing of the target is "

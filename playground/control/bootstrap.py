@@ -79,8 +79,7 @@ def _interval(
     if not found:
         nothing = np.full(shape, np.nan)
         return Interval(nothing, nothing, num_resamples, num_failed)
-    tail = 50 * (1 - level)
-    values = np.array(found)
-    with np.errstate(invalid="ignore"):
-        low, high = np.percentile(values, [tail, 100 - tail], axis=0, method="nearest")
-    return Interval(low, high, num_resamples, num_failed)
+    values = np.sort(np.array(found), axis=0)
+    # Of B resamples the k-th from either end, k = (B + 1)(1 - level)/2 (Davison & Hinkley 1997, section 5.3.1).
+    place = max(0, round((len(values) + 1) * (1 - level) / 2) - 1)
+    return Interval(values[place], values[-1 - place], num_resamples, num_failed)

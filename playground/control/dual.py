@@ -11,9 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from playground.control.arrays import Floats
-
-SURELY = 1e-9
-"""Of the largest height: what lies nearer to a plane counts as on it."""
+from playground.control.hull import is_below
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,7 @@ class Dual:
 
     def excludes_all(self, exponents: Floats) -> bool:
         """Whether in this direction every row lies below the targets: the proof that no weighting has them as means."""
-        heights = self.rows @ exponents
-        return bool(heights.max() < -SURELY * np.abs(heights).max())
+        return is_below(self.rows @ exponents)
 
     def gradient(self, probabilities: Floats) -> Floats:
         """float64[R]: how far the moments are from their targets."""

@@ -24,12 +24,14 @@ def filtered(
     """The rows that keep weight, and signed unit directions float64[K,F] that say why; PlaygroundError where a target
     is out of range. A filter changes the ranges of the other features, hence the rounds."""
     directions: list[Floats] = []
+    # Of all rows: what a filter leaves is so near to its target, whatever else may vary less now.
+    slacks = [_slack(float(column.min()), float(column.max())) for column in features[support].T]
     while True:
         before = int(support.sum())
         for j, target in enumerate(targets):
             values = features[support, j]
             low, high = float(values.min()), float(values.max())
-            slack = _slack(low, high)
+            slack = slacks[j]
             if target < low - slack or target > high + slack:
                 yes_no = bool(np.isin(values, (0.0, 1.0)).all())
                 raise refusals.out_of_range(names[j], float(target), low, high, before, yes_no)

@@ -7,7 +7,7 @@ projection of the base a (Khalifa et al., arXiv 2012.11635); λ minimises the co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -112,8 +112,26 @@ def fit(
         raise PlaygroundError(f"A feature or target lies beyond ±{LARGEST:g}, too large to be squared: rescale it.")
     names = arrays.names_of(names, table.shape[1])
     kept, directions = filtered(table, wanted, support, names)
-    solved = _solve(table, weights, wanted, kept, names)
+    units = np.where(np.ptp(table[support], axis=0) > 0, table[support].std(axis=0), 1.0)
+    solved = _solve(table, weights, wanted, kept, names, units)
     return _described(table, weights, wanted, support, _with(solved, directions), enumerated)
+
+
+def at_exponents(features: Any, log_weights: Any, exponents: Any, *, enumerated: bool = False) -> Fit:
+    """The target of exponents float64[F] that somebody has set, with the figures it has; its targets are the moments
+    that come out, and its exponents have no errors."""
+    table = arrays.table(features, "features")
+    weights = arrays.log_values(log_weights, "log_weights", len(table))
+    given = arrays.vector(exponents, "exponents", table.shape[1])
+    support = weights > -np.inf
+    if not support.any():
+        raise refusals.no_rows(len(table))
+    scores = weights[support] + (table[support] - table[support].mean(axis=0)) @ given
+    moments = np.exp(scores - log_sum_exp(scores)) @ table[support]
+    none, scaling = np.zeros((0, given.size)), Scaling.of(table[support], moments)
+    solved = _Solved(given, support, none, replace(scaling, num_lost=0), Minimum(given, True, 0))
+    found = _described(table, weights, moments, support, solved, enumerated)
+    return replace(found, standard_errors=np.full(given.size, 0.0 if enumerated else np.nan))
 
 
 @dataclass(frozen=True)
@@ -132,9 +150,11 @@ def _with(solved: _Solved, directions: Floats) -> _Solved:
     return _Solved(solved.exponents, solved.kept, joined, solved.scaling, solved.minimum)
 
 
-def _solve(table: Floats, weights: Floats, wanted: Floats, kept: NDArray[np.bool_], names: Sequence[str]) -> _Solved:
+def _solve(
+    table: Floats, weights: Floats, wanted: Floats, kept: NDArray[np.bool_], names: Sequence[str], units: Floats
+) -> _Solved:
     """Minimise; where that does not settle, find out why: the targets are outside the hull, on a face, or too hard."""
-    scaling = Scaling.of(table[kept], wanted)
+    scaling = Scaling.of(table[kept], wanted, units)
     if scaling.outside is not None:
         raise refusals.not_together(names, wanted, scaling.outside, table[kept])
     dual = Dual(scaling.rows(table[kept]), weights[kept])
@@ -154,7 +174,7 @@ def _solve(table: Floats, weights: Floats, wanted: Floats, kept: NDArray[np.bool
         return _Solved(scaling.exponents(minimum.exponents), kept, none, scaling, minimum)
     rows = kept.copy()
     rows[kept] = on.support
-    return _with(_solve(table, weights, wanted, rows, names), directions)
+    return _with(_solve(table, weights, wanted, rows, names, units), directions)
 
 
 def minimise(dual: Dual) -> Minimum:

@@ -58,11 +58,19 @@ def face(rows: Floats) -> Face:
             break
         heights = kept @ (left_over / length)
         lost = heights < -TOLERANCE
-        if not lost.any():
-            break
+        if not lost.any() or heights.max() > TOLERANCE:
+            break  # the second: so short a rest that its direction is rounding, and proves nothing
+        found = np.array([*directions, left_over / length])
+        if lost.all() and not is_below(rows @ Face(support, found).separating(rows)):
+            break  # outside by no more than the roundings of the rounds before: on the face that is left
         directions.append(left_over / length)
         support[np.flatnonzero(support)[lost]] = False
     return Face(support, np.array(directions).reshape(len(directions), rows.shape[1]))
+
+
+def is_below(heights: Floats) -> bool:
+    """Whether all of float64[N] heights lie below 0, beyond rounding."""
+    return bool(heights.max() < -TOLERANCE * np.abs(heights).max())
 
 
 def cone_residual(columns: Floats, wanted: Floats) -> Floats:
@@ -75,7 +83,7 @@ def cone_residual(columns: Floats, wanted: Floats) -> Floats:
         pull = columns.T @ residual
         pull[active] = -np.inf
         best = int(np.argmax(pull))
-        if pull[best] <= TOLERANCE * 1e-3:
+        if pull[best] <= TOLERANCE * min(1e-3, float(np.linalg.norm(residual))):
             break
         active[best] = True
         while True:

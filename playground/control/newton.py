@@ -41,6 +41,9 @@ def newton(dual: Dual, start: Floats | None = None) -> Minimum:
     for iteration in range(1, MAX_ITERATIONS + 1):
         probabilities = dual.probabilities(exponents)
         gradient = dual.gradient(probabilities)
+        at_the_floor = float(np.abs(gradient).max()) < ROUNDING * float(np.abs(dual.rows).max())
+        if at_the_floor and not exponents.any():
+            return Minimum(exponents, True, iteration)  # the base has these moments; no curvature need confirm it
         step = _direction(dual.hessian(probabilities), gradient)
         change = float(np.abs(dual.rows @ step).max())
         if not change < HOPELESS_CHANGE:  # all weight on one row: no curvature to go by, only a slope
@@ -48,7 +51,6 @@ def newton(dual: Dual, start: Floats | None = None) -> Minimum:
             change = float(np.abs(dual.rows @ step).max())
         if change == 0:
             return Minimum(exponents, True, iteration)
-        at_the_floor = float(np.abs(gradient).max()) < ROUNDING * float(np.abs(dual.rows).max())
         if change < SMALL_STEP or (at_the_floor and change < NOISY_STEP):
             # so near that a full step is right, and a comparison of values only noise
             exponents = exponents + step

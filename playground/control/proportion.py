@@ -11,6 +11,8 @@ import numpy as np
 from playground.control.arrays import Floats
 
 HALVINGS = 36
+Z = 1.96
+"""Of a two-sided interval of 95 % under the normal distribution."""
 
 
 def proportion_interval(num_hits: int, num_tries: int, level: float = 0.95) -> tuple[float, float]:
@@ -23,6 +25,17 @@ def proportion_interval(num_hits: int, num_tries: int, level: float = 0.95) -> t
     tail = (1 - level) / 2
     low = 0.0 if num_hits == 0 else _share_at(num_hits - 1, num_tries, 1 - tail)
     return low, _share_at(num_hits, num_tries, tail)
+
+
+def score_interval(share: float, error: float, num_rows: float) -> tuple[float, float]:
+    """95 % interval of a share with a standard error, from weighted rows worth ``num_rows`` plain ones: Wilson's (1927)
+    for as many plain tries as have that error. Two standard errors to both sides miss a rare share one time in five,
+    and know a share that was never seen for certain."""
+    spread = share * (1 - share)
+    tries = spread / error**2 if error > 0 and spread > 0 else num_rows
+    middle = (share + Z**2 / (2 * tries)) / (1 + Z**2 / tries)
+    half = Z * np.sqrt(spread / tries + (Z / (2 * tries)) ** 2) / (1 + Z**2 / tries)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def _share_at(most: int, num_tries: int, chance: float) -> float:

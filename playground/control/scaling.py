@@ -14,7 +14,7 @@ from playground.control.arrays import Floats
 
 DEPENDENT, ROUNDING = 1e-12, 16 * np.finfo(np.float64).eps
 """Of the largest spread, and of the values themselves: a direction that varies less counts as constant."""
-OUTSIDE = 1e-9
+OUTSIDE = 1e-8
 """Standard deviations: a target that is farther from where a constant direction stands cannot be met."""
 
 
@@ -30,11 +30,12 @@ class Scaling:
     """float64[F]: a direction in which every row is the same and the target differs; None where there is none."""
 
     @classmethod
-    def of(cls, features: Floats, targets: Floats) -> Scaling:
-        """From the rows with weight, all counted alike: a rare row's feature must not look constant."""
+    def of(cls, features: Floats, targets: Floats, units: Floats | None = None) -> Scaling:
+        """From the rows with weight, all counted alike: a rare row's feature must not look constant. ``units``
+        float64[F]: by what a difference is measured where a feature does not vary."""
         varies = np.ptp(features, axis=0) > 0
         mean = features.mean(axis=0)
-        scale = np.where(varies, np.maximum(features.std(axis=0), 1e-300), 1.0)
+        scale = np.where(varies, np.maximum(features.std(axis=0), 1e-300), 1.0 if units is None else units)
         standard = (features - mean) / scale
         if len(targets) == 1:
             spreads, vectors = np.array([1.0 if varies[0] else 0.0]), np.eye(1)

@@ -87,6 +87,11 @@ class Sampler:
         """Whether the parameters are those of its absence."""
         return self.off is not None and all(getattr(self, name) == value for name, value in self.off.items())
 
+    @property
+    def may_forbid(self) -> bool:
+        """Whether with these parameters some token can end up without any chance, whatever its coin does."""
+        return self.kind in ("truncate", "draw") and not self.is_off
+
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
         """float[B,K], nats on the scale of the raw logits, removed = -inf -> the same shape; never in place.
 

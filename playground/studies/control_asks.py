@@ -13,8 +13,7 @@ import numpy as np
 from playground.control.arrays import Floats
 from playground.control.context_fit import ContextFit
 from playground.control.curve import Curve
-from playground.control.dual import log_sum_exp
-from playground.control.fit import Fit, fit
+from playground.control.fit import Fit, at_exponents
 from playground.control.joint import tilted
 from playground.errors import PlaygroundError
 from playground.studies.analysis import Analysis
@@ -58,9 +57,7 @@ def bare(analysis: Analysis, contexts: str = "pooled") -> Fit:
     """The pool as it is: exponents 0, the features' means under the model and their errors."""
     if analysis.has_prompts:
         return tilted(analysis.context_rows, np.zeros(len(analysis.features)), _shared(contexts))
-    weights = weights_of(analysis)
-    means = np.exp(weights - log_sum_exp(weights)) @ analysis.values
-    return fit(analysis.values, weights, means, enumerated=True)
+    return at_exponents(analysis.values, weights_of(analysis), np.zeros(len(analysis.features)), enumerated=True)
 
 
 def target_of(analysis: Analysis, ask: Ask) -> Fit:
@@ -90,17 +87,12 @@ def beta_of(curve: Curve, ask: Ask) -> float:
 
 
 def _by_hand(analysis: Analysis, exponents: Sequence[float], contexts: str) -> Fit:
-    """The target of exponents that somebody has set: fitted to the moments that it has, so its figures are known."""
+    """The target of exponents that somebody has set, with the figures it has."""
     if len(exponents) != len(analysis.features):
         raise PlaygroundError(f"There are {len(analysis.features)} features; give as many exponents.")
     if analysis.has_prompts:
         return tilted(analysis.context_rows, exponents, contexts)
-    weights = weights_of(analysis)
-    scores = weights + analysis.values @ np.array(exponents)
-    moments = np.exp(scores - log_sum_exp(scores)) @ analysis.values
-    fitted = fit(analysis.values, weights, moments, names=analysis.names, enumerated=analysis.enumerated)
-    by_hand, none = np.array(exponents), np.zeros((0, len(exponents)))
-    return replace(fitted, exponents=by_hand, finite_exponents=by_hand, directions=none, heights=none[:, 0])
+    return at_exponents(analysis.values, weights_of(analysis), exponents, enumerated=analysis.enumerated)
 
 
 def _shared(contexts: str) -> str:

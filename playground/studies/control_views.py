@@ -14,6 +14,7 @@ import numpy as np
 from playground.control.arrays import Floats
 from playground.control.curve import Curve
 from playground.control.fit import HIGH_K, LOW_ESS, Fit
+from playground.control.proportion import Z, score_interval
 from playground.errors import PlaygroundError
 from playground.studies.analysis import Analysis
 from playground.studies.context_views import prompt_views
@@ -38,7 +39,9 @@ class GaugeView(TypedDict):
     high: float
     base: float
     base_error: float
-    """Standard error of ``base``; its interval is about twice as wide to both sides."""
+    """Standard error of ``base``."""
+    base_between: Between
+    """Its 95 % interval."""
     target: float | None
     fitted: float | None
     at_beta: float | None
@@ -64,7 +67,8 @@ class CurveView(TypedDict):
     """95 % band of the divergence from resampled rows; empty while something is dragged."""
     moments: list[list[float]]
     floor: float
-    """Share of the model that this proposal can never write: no β brings TVD below about that; 0 where it can all."""
+    """Share of the model that this proposal can never write: no β brings the TVD of what is accepted from the model
+    itself below that. How much of the target is among it no pool of this proposal can tell. 0: it can write all."""
     largest: int
     """Which point is the largest ratio seen: to its right TVD 0 only says that none larger was seen."""
 
@@ -127,6 +131,7 @@ def _gauges(
                 high=1.0 if one.yes_no else float(values.max()),
                 base=float(base.base_moments[j]),
                 base_error=0.0 if analysis.enumerated else float(base.base_errors[j]),
+                base_between=_base_between(analysis, base, j),
                 target=wanted if ask.exponents is None else None,
                 fitted=None if target is None else float(target.moments[j]),
                 at_beta=None if at_beta is None else float(at_beta[j]),
@@ -138,6 +143,16 @@ def _gauges(
             )
         )
     return gauges
+
+
+def _base_between(analysis: Analysis, base: Fit, j: int) -> Between:
+    """The 95 % interval of a feature's mean under the model: that of a share where it is one."""
+    mean, error = float(base.base_moments[j]), float(base.base_errors[j])
+    if analysis.enumerated:
+        return mean, mean
+    if analysis.features[j].yes_no:
+        return score_interval(min(1.0, max(0.0, mean)), error, base.ess)
+    return mean - Z * error, mean + Z * error
 
 
 def _figures(analysis: Analysis, target: Fit) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Proposal:
     @property
     def truncates(self) -> bool:
         """Whether it cuts tokens off, so that some of the model's texts have probability 0."""
-        return self.guidance.mask > 0 or any(stage.kind in ("truncate", "draw") for stage in self.chain.samplers)
+        return self.guidance.mask > 0 or any(stage.may_forbid for stage in self.chain.samplers)
 
     def request(
         self, num_samples: int, seed: int, first_sample: int = 0, session: str = "", number: int = 0

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import playground as pg
+from playground.control.fit import at_exponents
 
 POOL = np.zeros(768)
 POOL[:40] = 1
@@ -59,7 +60,32 @@ def test_nearly_equal_features_are_told_apart():
         assert fit.log_factor(table) == pytest.approx(table @ wanted, abs=1e-4)
 
 
-@pytest.mark.parametrize("beyond", [1e-8, 1e-6, 0.1])
+def test_means_that_the_rows_have_are_met_however_heavy_one_of_them_is():
+    """A mean of 1e-14 at the edge made a filter, and then it was too far from what the filter had left: refused."""
+    rng = np.random.default_rng(0)
+    settled = 0
+    for number in range(120):
+        table = np.stack([rng.random(80) < 0.1, rng.random(80) < 0.5, rng.integers(5, 30, size=80)], 1).astype(float)
+        weights = rng.normal(size=80) * (1, 10, 40, 90)[number % 4]
+        base = np.exp(weights - weights.max())
+        settled += pg.control.fit(table, weights, base @ table / base.sum()).status != "not_converged"
+    assert settled >= 118
+
+
+def test_exponents_set_by_hand_have_figures_of_their_own():
+    """Of two features that say the same, the fit chose other exponents, and their constant was told."""
+    table, given = np.stack([POOL, 1 - POOL], 1), np.array([2.0, -1.0])
+    fit = at_exponents(table, NONE, given)
+    weights = np.exp(table @ given)
+    assert fit.log_z == pytest.approx(np.log(weights.mean())) and fit.kl == pytest.approx(
+        weights / weights.sum() @ (table @ given) - np.log(weights.mean())
+    )
+    assert fit.moments == pytest.approx(weights / weights.sum() @ table) and fit.residual < 1e-12
+    assert fit.log_factor(table) == pytest.approx(table @ given) and np.isnan(fit.standard_errors).all()
+    assert fit.status == "converged" and at_exponents(POOL * 50, NONE, [12.0]).ess == pytest.approx(40)
+
+
+@pytest.mark.parametrize("beyond", [1e-7, 1e-6, 0.1])
 def test_equal_features_with_unequal_targets_contradict_each_other(beyond):
     with pytest.raises(pg.PlaygroundError, match="contradict"):
         pg.control.fit(np.stack([POOL, POOL], 1), NONE, [0.5, 0.5 + beyond])

@@ -70,6 +70,10 @@ class AdaptiveP(Sampler):
         before=({"sampler": "min_p", "min_p": 0.05},),
     )
 
+    @property
+    def may_forbid(self) -> bool:
+        return False  # scores are bent to between 5 and about -21, and none is removed
+
     def start(self) -> Any:
         weight = 1 / (1 - self.decay)
         return Mean(self.target * weight, weight)  # type: ignore[arg-type]  # columns too, for rows that lack it

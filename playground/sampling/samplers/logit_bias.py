@@ -17,6 +17,9 @@ from playground.sampling.param import biases
 from playground.sampling.sampler import Demo, Example, Sampler
 from playground.sampling.seen import within_range
 
+FORBIDDING = 50.0
+"""Nats: from here on a token, or with a positive one all others, is as good as gone: no dart is as fine as e^-50."""
+
 
 @dataclass(frozen=True)
 class LogitBias(Sampler):
@@ -47,6 +50,10 @@ class LogitBias(Sampler):
         "Four nats on token 4528, London: odds of 62 to 1 for Paris become nearly even.",
         {"bias": {"4528": 4}},
     )
+
+    @property
+    def may_forbid(self) -> bool:
+        return any(abs(bias) >= FORBIDDING for _, bias in self.bias)
 
     def apply(self, scores: torch.Tensor, context: Context) -> torch.Tensor:
         cells = [(row, *pair) for row, pairs in enumerate(per_row(self.bias, context.num_rows)) for pair in pairs]

@@ -51,6 +51,10 @@ class Temperature(Sampler):
     )
 
     @property
+    def may_forbid(self) -> bool:
+        return bool(self.temperature == 0)
+
+    @property
     def divisor(self) -> Number:
         return self.temperature
 

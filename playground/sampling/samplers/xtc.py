@@ -77,6 +77,10 @@ class Xtc(Sampler):
         before=({"sampler": "min_p", "min_p": 0.02},),
     )
 
+    @property
+    def may_forbid(self) -> bool:
+        return bool(self.probability == 1)  # else the other side of the coin leaves every token its chance
+
     def branches(self) -> tuple[tuple[float, Xtc], ...]:
         probability = float(self.probability)
         if probability in (0.0, 1.0):

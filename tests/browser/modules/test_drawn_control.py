@@ -80,7 +80,8 @@ def test_a_gauge_has_a_needle_for_fingers_and_keys_and_names_its_shapes(gallery:
     page.evaluate(DRAW, view())
     first = page.locator(".pg-gauge").first
     words = first.inner_text().replace("\u00a0", " ")
-    assert "model 10.0 % ± 4.2 %" in words and "target 50.0 %" in words and "0 %" in words and "100 %" in words
+    assert "model 10.0 % (6.6 % to 14.9 %)" in words
+    assert "target 50.0 %" in words and "0 %" in words and "100 %" in words
     assert "6 characters" in page.locator(".pg-gauge").nth(1).inner_text()
     needle = first.get_by_label("Wanted mean of contains “moon”", exact=True)
     box = needle.bounding_box()
