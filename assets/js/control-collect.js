@@ -43,7 +43,8 @@ export function createCollecting({ state, aimed, tools, failed }) {
   const list = el("ol", { class: "pg-control-texts", role: "list", tabindex: 0, "aria-label": "Accepted texts" });
   const found = el("div", { class: "pg-collect-found", hidden: true }, line, ending, what, headline, biased, tested, moments,
     el("div", { class: "pg-control-form" }, copy, save, note), list);
-  const root = el("div", { class: "pg-control-collect", hidden: true }, el("h3", {}, "Collect texts"), lead, form, promise, found);
+  const offer = el("div", {}, lead, form, promise);
+  const root = el("div", { class: "pg-control-collect", hidden: true }, el("h3", {}, "Collect texts"), offer, found);
   form.noValidate = true; // the server says in words what is wrong
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -163,12 +164,12 @@ export function createCollecting({ state, aimed, tools, failed }) {
   /** What is to be expected at this target and β; the run goes on with its own. */
   function paint(view) {
     beta = view.beta;
-    form.hidden = promise.hidden = lead.hidden = state.pool === TOY;
+    offer.hidden = state.pool === TOY;
     root.hidden = state.pool === TOY && found.hidden;
     paintPromise();
   }
 
-  return { root, paint };
+  return { root, offer, paint };
 }
 
 function progress(view) {

@@ -120,7 +120,7 @@ async function open(node, tools) {
   }
 
   function stale(yes) {
-    for (const part of [right, list.root, meters.root]) part.dataset.stale = String(yes);
+    for (const part of [right, list.root, meters.root, collecting.offer]) part.dataset.stale = String(yes);
   }
 
   function paintRefusal(words) {

@@ -171,6 +171,7 @@ def collect(source: FreshTexts, collection: Collection) -> Iterator[Text]:
             for piece in fresh.pieces(PIECE):  # nothing is read in vain behind the last one
                 if collection.reason is None:
                     yield from collection.add(collection.judge(piece))
+                    source.take_in()
     finally:
         source.close()
         collection.end()

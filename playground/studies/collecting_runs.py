@@ -110,6 +110,7 @@ class CollectingRun:
                     if self.collection.reason is None:
                         judged = await asyncio.wrap_future(worker.submit(self.collection.judge, piece))
                         self.collection.add(judged)
+                        self.source.take_in()
         except PlaygroundError as error:
             self.fault = str(error)
         except Exception:

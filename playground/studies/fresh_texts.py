@@ -50,9 +50,9 @@ class _Reading:
     items: Iterator[Item] | None = None
     items_soon: AsyncIterator[Item] | None = None
 
-    def take(self, item: Item) -> None:
-        """One item, and all that have arrived behind it: what judges them judges many at once."""
-        for one in (item, *self.drawing.stream.drain()):
+    def take(self, *items: Item) -> None:
+        """These items, and all that have arrived behind them: what judges texts judges many at once."""
+        for one in (*items, *self.drawing.stream.drain()):
             self.drawing.take(one)
         ready = self.drawing.next_ready()
         self.ready.extend(ready.of([row]) for row in range(len(ready)))
@@ -88,8 +88,9 @@ class FreshTexts:
     def read(self) -> FreshRows:
         """Wait for the next ones (scripts); nothing where all have been told or somebody has ended it."""
         while (reading := self._awaited()) is not None:
-            reading.items = reading.items or iter(reading.drawing.stream)
-            self._took(reading, next(reading.items, None))
+            if not reading.ready:
+                reading.items = reading.items or iter(reading.drawing.stream)
+                self._took(reading, next(reading.items, None))
             if fresh := self._ready():
                 return fresh
         return FreshRows(Pool(), ())
@@ -97,11 +98,17 @@ class FreshTexts:
     async def read_soon(self) -> FreshRows:
         """The same on an event loop (pages), where a queue that has become full is waited for."""
         while (reading := await self._awaited_soon()) is not None:
-            reading.items_soon = reading.items_soon or aiter(reading.drawing.stream)
-            self._took(reading, await anext(reading.items_soon, None))
+            if not reading.ready:
+                reading.items_soon = reading.items_soon or aiter(reading.drawing.stream)
+                self._took(reading, await anext(reading.items_soon, None))
             if fresh := self._ready():
                 return fresh
         return FreshRows(Pool(), ())
+
+    def take_in(self) -> None:
+        """What has arrived, while somebody is slow to judge: tokens on their way need much more room than texts."""
+        for reading in self._readings.values():
+            reading.take()
 
     def close(self) -> None:
         """End the requests: the engine stops writing at once."""

@@ -229,6 +229,30 @@ def test_what_is_never_accepted_ends_as_hopeless(engine):
     wait_until_idle(engine)
 
 
+def test_a_slow_judge_finds_texts_and_not_heaps_of_tokens(engine):
+    undisturbed = Collection(aim(max_proposals=120))
+    list(collect(source(engine, 120, prompts=2), undisturbed))
+    fresh = source(engine, 120, prompts=2)
+    seen: list[int] = []
+
+    def slow(text: str) -> float:
+        if not seen:  # until everything is written
+            for reading in fresh._readings.values():
+                reading.drawing.stream.result(timeout_s=30)
+        seen.append(1)
+        return float(text.count("b") >= 2)
+
+    wanted = Aim((from_function("two b", slow, yes_no=True),), tilted, LOG_BETA, undisturbed.aim.rule)
+    collection = Collection(wanted)
+    collecting = collect(fresh, collection)
+    next(collecting)
+    next(collecting)
+    assert not any(reading.drawing.stream.drain() for reading in fresh._readings.values())
+    list(collecting)
+    assert collection.all.numbers == undisturbed.all.numbers
+    assert collection.all.taken.tolist() == undisturbed.all.taken.tolist()
+
+
 @pytest.mark.parametrize("size", [1, 7, 200])
 def test_how_many_are_judged_at_once_changes_nothing(base, size):
     rows = np.random.default_rng(4).choice(len(SPACE), 200, p=base / base.sum()).tolist()
