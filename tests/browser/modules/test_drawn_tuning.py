@@ -15,7 +15,8 @@ DRAW = """async (view) => {
   const parts = await import('/assets/js/tuning_parts.js');
   const host = document.createElement('section');
   host.id = 'tuning';
-  host.className = 'pg-tuning';
+  host.className = 'pg-panel pg-tuning';
+  document.querySelector('main').classList.add('gradio-container');
   document.querySelector('main').replaceChildren(host);
   const alarm = parts.alarm(host);
   const meters = parts.meters(host);
