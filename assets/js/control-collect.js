@@ -132,7 +132,7 @@ export function createCollecting({ state, aimed, tools, failed }) {
     fit(list, items, Math.min(rows.length, SHOWN), makeRow);
     list.dataset.features = String(names.length);
     for (let index = before; index < items.length; index++) {
-      paintRow(items[index], rows[index], 1, names);
+      paintRow(items[index], rows[index], 1, names, view.prompts);
       setText(items[index].firstChild, String(index + 1));
     }
     if (atEnd && items.length > before) list.scrollTop = list.scrollHeight;

@@ -2,6 +2,7 @@
 // Knows nothing about targets; drawing itself happens on the server, other people first.
 
 import { post } from "./api.js";
+import { createMorePrompts } from "./control-prompts.js";
 import { setText } from "./dom.js";
 import { count } from "./format.js";
 import { knobs, promptJson } from "./knobs.js";
@@ -29,8 +30,9 @@ export function createDrawing({ state, start, tools, aimed, changed, failed, wat
     wantStrip("proposal", proposal.value === "page");
   });
   offerTuned(false);
+  const others = createMorePrompts(start.max_prompts);
   const go = button("Draw a pool", "pg-control-draw", () => request(() => ({
-    ...promptJson(), ...knobs(), proposal: proposal.value, asked: asked.value, num_texts: whole(texts.input),
+    ...promptJson(), ...knobs(), more_prompts: others.read(), proposal: proposal.value, asked: asked.value, num_texts: whole(texts.input),
     max_tokens: whole(tokens.input), seed: whole(seed.input),
   })));
   const more = button("Draw more of this", "pg-control-more", () => request(() => ({ pool: state.pool, num_texts: whole(texts.input) })));
@@ -50,7 +52,7 @@ export function createDrawing({ state, start, tools, aimed, changed, failed, wat
     el("p", { class: "pg-control-lead" }, "A pool of texts is drawn once after the prompt above. Features, targets and β then "
       + "only weigh it again, so nothing you drag asks the model. Begin with the toy, or draw a pool."),
     el("div", { class: "pg-control-form" }, texts.label, tokens.label, seed.label,
-      el("label", {}, "drawn from ", proposal), asked, go),
+      el("label", {}, "drawn from ", proposal), asked, go), others.root,
     line, el("div", { class: "pg-control-form" }, chips, more, drop, save));
 
   const whole = (input) => Number.parseInt(input.value, 10);

@@ -20,6 +20,7 @@ export function createFeatures({ state, start, now, changed }) {
   /** One gauge a feature; nodes stay as long as the features do, so that a drag goes on under the pointer. */
   function paint(view) {
     form.root.hidden = view.enumerated;
+    root.dataset.contexts = view.prompts.length ? view.contexts : ""; // one exponent for all is none of several
     const key = view.gauges.map((gauge) => gauge.key).join("\n");
     if (rows.dataset.key !== key) {
       parts = view.gauges.map((gauge, index) => createGauge(gauge, index, handlersOf(index, !view.enumerated && view.gauges.length > 1)));

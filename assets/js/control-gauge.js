@@ -35,7 +35,7 @@ export function createGauge(gauge, index, { want, tilt, remove }) {
     el("p", { class: "pg-gauge-words" }, ...Object.values(figures)),
     el("div", { class: "pg-gauge-more" },
       el("label", {}, el("span", { "data-part": "wanted" }, "wanted"), exact, gauge.yes_no ? "%" : gauge.unit),
-      el("label", {}, "exponent λ", exponent), tilted),
+      el("label", { class: "pg-gauge-exponent" }, "exponent λ", exponent), tilted),
     refusal);
 
   /** Answers the exponent it shows, for whoever sets another one by hand. */

@@ -2,6 +2,7 @@
 // Knows nothing about ratios or weights. Texts go in as text alone.
 
 import { drawMarked } from "./control-marks.js";
+import { shortened } from "./control-prompts.js";
 import { fit, setAttr, setClass, setStyle, setText } from "./dom.js";
 import { count, percent } from "./format.js";
 import { el } from "./panels.js";
@@ -36,7 +37,8 @@ export function createList({ state, changed }) {
     fit(list, rows, view.rows.length, makeRow);
     const names = view.gauges.map((gauge) => gauge.label);
     list.dataset.features = String(names.length);
-    view.rows.forEach((row, index) => paintRow(rows[index], row, most, names));
+    const prompts = view.prompts.map((one) => one.prompt);
+    view.rows.forEach((row, index) => paintRow(rows[index], row, most, names, prompts));
   }
 
   return { root, paint };
@@ -46,12 +48,18 @@ export function makeRow() {
   const verdict = el("span", { class: "pg-verdict" });
   const chance = el("span", { class: "pg-chance" }, el("span", { class: "pg-chance-bar" }), el("span", { class: "pg-chance-dart" }));
   const bars = el("span", { class: "pg-three" }, ...THREE.map((name) => el("span", { class: `pg-three-${name}`, title: name })));
-  const node = el("li", {}, verdict, chance, bars, el("bdi", { class: "pg-control-text" }));
-  return node;
+  const text = el("div", { class: "pg-control-written" }, el("span", { class: "pg-control-after", dir: "auto" }), el("bdi", { class: "pg-control-text" }));
+  return el("li", {}, verdict, chance, bars, text);
 }
 
-export function paintRow(node, row, most, names) {
-  const [verdict, chance, bars, text] = node.children;
+/** ``prompts``: where there are several, by number. */
+export function paintRow(node, row, most, names, prompts) {
+  const [verdict, chance, bars, written] = node.children;
+  const [after, text] = written.children;
+  const prompt = prompts[row.prompt] ?? "";
+  setText(after, shortened(prompt, 28));
+  setAttr(after, "title", prompt);
+  setClass(after, "pg-none", !prompt);
   setClass(node, "pg-accepted", row.accepted);
   setText(verdict, row.accepted ? "accepted" : "rejected");
   setStyle(chance.firstChild, "width", `${(100 * row.keep).toFixed(2)}%`);

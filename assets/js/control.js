@@ -8,6 +8,7 @@ import { createDrawing } from "./control-draw.js";
 import { createFeatures } from "./control-features.js";
 import { createList } from "./control-list.js";
 import { createFitMeters } from "./control-meters.js";
+import { createPrompts } from "./control-prompts.js";
 import { setText } from "./dom.js";
 import { announce } from "./page.js";
 import { el } from "./panels.js";
@@ -27,7 +28,7 @@ export function render(node, _view, tools) {
 async function open(node, tools) {
   const start = await post("control/start", {});
   const state = {
-    pool: TOY, pools: start.pools, measure: "tvd", only: "", logBeta: null, rate: null,
+    pool: TOY, pools: start.pools, contexts: "pooled", measure: "tvd", only: "", logBeta: null, rate: null,
     asked: { features: FIRST, targets: [0.5], exponents: null },
     toy: { features: null, targets: [...start.toy.targets], exponents: null },
   };
@@ -39,11 +40,12 @@ async function open(node, tools) {
   const reading = createReading();
   const drawing = createDrawing(handlers);
   const features = createFeatures(handlers);
+  const prompts = createPrompts(handlers);
   const beta = createBeta(handlers);
   const list = createList(handlers);
   const collecting = createCollecting(handlers);
   const meters = createFitMeters();
-  const left = el("div", { class: "pg-control-left" }, features.root, reading.root, meters.root, say, refusal);
+  const left = el("div", { class: "pg-control-left" }, features.root, prompts.root, reading.root, meters.root, say, refusal);
   const right = el("div", { class: "pg-control-right" }, beta.root);
   node.replaceChildren(el("section", { class: "pg-panel pg-control", "aria-label": "Distributional control" },
     el("h2", {}, "Texts that are like this on average"), drawing.root,
@@ -57,12 +59,12 @@ async function open(node, tools) {
   }
 
   /** The pool, its target and β as they stand: what is shown, collected and taken home. */
-  const aimed = () => ({ pool: state.pool, ...now(), log_beta: state.logBeta, acceptance_rate: state.rate });
+  const aimed = () => ({ pool: state.pool, ...now(), contexts: state.contexts, log_beta: state.logBeta, acceptance_rate: state.rate });
 
   /** What a tuning learns: the pool and the target of this section. */
   function aim() {
     if (state.pool === TOY) throw new Error("The toy is exact as it is. Draw a pool of the model; tuning learns its target.");
-    return { pool: state.pool, ...now() };
+    return { pool: state.pool, ...now(), contexts: state.contexts };
   }
 
   const ask = latest(async (bands) => {
@@ -105,6 +107,7 @@ async function open(node, tools) {
     wasReading = Boolean(view.reading);
     if (!view.gauges) return paintRefusal("");
     features.paint(view);
+    prompts.paint(view);
     refusal.hidden = !view.refusal;
     setText(refusal, view.refusal);
     stale(Boolean(view.refusal));

@@ -142,6 +142,31 @@ def test_the_strip_stands_above_while_something_reads_it(page: Any) -> None:
     assert strip.is_visible() and page.locator("#generate").is_visible()
 
 
+def test_several_prompts_are_one_pool_with_a_choice(page: Any) -> None:
+    page.locator(".pg-control-several summary").click()
+    page.fill("#pg-control-more-prompts", "The moon\n\nThe sea\nThe moon")
+    draw(page, 100)
+    assert "300 of 300 texts" in said(page, ".pg-control-progress")
+    assert "the model, 3 prompts, 300" in said(page, ".pg-control-pools")
+    add(page, "num_tokens")
+    after(page, lambda: page.get_by_role("button", name="Take contains “amazing” away").click())
+    table = ".pg-control-prompts tbody"
+    assert page.locator(f"{table} tr").count() == 3
+    slide(page, ".pg-gauge-track input", 8.0)
+    assert "→ 8 tokens" not in said(page, table), "together they have this mean"
+    after(page, lambda: page.get_by_role("radio", name="each prompt").check())
+    assert said(page, table).count("→ 8 tokens") == 3 and said(page, table).count("33.3 %") == 3
+    assert page.locator(".pg-gauge-exponent").is_hidden()
+    shown = page.locator(".pg-control-list .pg-control-after").all_inner_texts()
+    assert shown[:3] == ["The dragon", "The moon", "The sea"]
+    with page.expect_download() as download:
+        page.locator("#pg-control-export").click()
+    data = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    assert data["fit"]["contexts"] == "each" and len(data["fit"]["prompts"]) == 3
+    after(page, lambda: page.locator(".pg-control-pools button").first.click())
+    assert page.locator(".pg-control-prompts").is_hidden()
+
+
 def test_a_long_drawing_shows_texts_and_can_be_stopped(page: Any) -> None:
     page.fill("#prompt textarea", "The dragon")
     page.fill("#pg-control-texts", "5000")
