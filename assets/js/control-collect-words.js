@@ -35,11 +35,11 @@ export function aim(view) {
 
 /** [[figure, what it is], ...]: the acceptance rate beside the pool's word, and how far from the target the fresh texts see it. */
 export function figures(view) {
-  const { rate: expected, error, tvd } = view.promised;
+  const { rate: expected, between: [least, most], tvd } = view.promised;
   const here = view.rate === null ? "–" : percent(view.rate);
   const far = view.tvd === null ? "–" : view.tvd.toFixed(3);
   return [[here, `accepted here (95\u00a0% interval ${percent(view.low)} to ${percent(view.high)})`],
-    [percent(expected), `promised by the pool (± ${percent(1.96 * error)})`],
+    [percent(expected), `promised by the pool (${percent(least)} to ${percent(most)})`],
     [far, `TVD from the target, by these fresh proposals (${tvd.toFixed(3)} by the pool)`]];
 }
 

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from playground.control.arrays import Floats
-from playground.control.proportion import proportion_interval
+from playground.control.proportion import Z, proportion_interval, score_interval
 from playground.control.qrs import qrs
 from playground.studies.analysis import Analysis, LogRatio, ratio_to
 from playground.studies.collecting import Collection, Judged
@@ -24,7 +24,7 @@ from playground.studies.control_texts import TextRow, marks_in
 NUM_TOLD = 200
 """Accepted texts in one answer; the next question gets the next ones."""
 ENOUGH_FOR_TVD = 30
-WIDE, ROUNDING = 1.96, 1e-9
+ROUNDING = 1e-9
 
 
 class MeanView(TypedDict):
@@ -50,8 +50,8 @@ class Promise:
     log_ratio: LogRatio
     log_beta: float
     rate: float
-    rate_error: float
-    """Standard error of the acceptance rate, from the pool's size."""
+    between: tuple[float, float]
+    """95 % interval of the rate, from the pool's size; the exponents stay as they are."""
     tvd: float
     means: tuple[MeanView, ...]
     prompts: tuple[str, ...] = ()
@@ -83,9 +83,10 @@ class Promise:
         ]
         prompts = analysis.context_rows.labels if analysis.has_prompts else ()
         kept = chances(log_ratio, log_beta)
-        error = float(kept.std(ddof=1) / math.sqrt(kept.size)) if kept.size > 1 else 1.0
         rate = float(point.acceptance_rate[0])
-        return cls(ratio_to(target), log_beta, rate, error, float(point.tvd[0]), tuple(means), prompts)
+        error = float(kept.std(ddof=1) / math.sqrt(kept.size)) if kept.size > 1 else 1.0
+        between = score_interval(min(1.0, rate), error, kept.size)
+        return cls(ratio_to(target), log_beta, rate, between, float(point.tvd[0]), tuple(means), prompts)
 
 
 def chances(log_ratio: Floats, log_beta: float) -> Floats:
@@ -112,7 +113,7 @@ def collection_view(collection: Collection, promise: Promise, since: int = 0) ->
         "low": low,
         "high": high,
         "unbiased": _unbiased(collection),
-        "promised": {"rate": promise.rate, "error": promise.rate_error, "tvd": promise.tvd},
+        "promised": {"rate": promise.rate, "between": promise.between, "tvd": promise.tvd},
         "log_beta": promise.log_beta,
         "num_above": int(above.sum()),
         "largest": float(np.exp(judged.log_ratio[above].max() - promise.log_beta)) if above.any() else None,
@@ -150,7 +151,7 @@ def _means(judged: Judged, promise: Promise) -> list[MeanView]:
         if one["yes_no"] and column.size:
             low, high = proportion_interval(round(float(column.sum())), column.size)
         elif column.size > 1 and mean is not None:
-            wide = WIDE * float(column.std(ddof=1)) / math.sqrt(column.size)
+            wide = Z * float(column.std(ddof=1)) / math.sqrt(column.size)
             low, high = mean - wide, mean + wide
         found.append(MeanView(**{**one, "mean": mean, "low": low, "high": high}))
     return found

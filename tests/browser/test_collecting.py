@@ -64,7 +64,7 @@ def test_as_many_as_wanted_and_everything_to_take_home(page: Any) -> None:
     aim = said(page, ".pg-collect-aim")
     assert "contains “moon” 50.0 %, at β = " in aim and "from the model, after “The dragon”" in aim
     figures = said(page, ".pg-collect-found .pg-headline")
-    assert "accepted here (95 % interval" in figures and "promised by the pool (±" in figures
+    assert "accepted here (95 % interval" in figures and "promised by the pool (" in figures
     assert "a little too much on average" in said(page, ".pg-collect-bias")
     assert "fresh proposals lay above β" in said(page, ".pg-collect-test")
     assert "of the accepted (95 % interval" in said(page, ".pg-collect-means")

@@ -19,7 +19,7 @@ VIEW = {
     "unbiased": None,
     "reason": None,
     "tvd": 0.0,
-    "promised": {"rate": 0.104, "error": 0.01, "tvd": 0.001},
+    "promised": {"rate": 0.104, "between": [0.08, 0.13], "tvd": 0.001},
     "num_above": 0,
     "largest": None,
     "num_left_out": 0,
@@ -70,7 +70,8 @@ def test_what_was_aimed_at(say: Any) -> None:
 
 def test_what_the_figures_mean(say: Any) -> None:
     here, promise, far = say("figures", VIEW)
-    assert here[0].startswith("10.5") and "6.6" in here[1] and promise[0].startswith("10.4") and far[0] == "0.000"
+    assert here[0].startswith("10.5") and "6.6" in here[1]
+    assert promise[0].startswith("10.4") and "8.0" in promise[1] and far[0] == "0.000"
     assert say("figures", VIEW | {"rate": None, "tvd": None})[0][0] == "–"
     assert say("bias", VIEW) == ""
     stopped = say("bias", VIEW | {"reason": "enough", "unbiased": 19 / 189})
