@@ -7,8 +7,9 @@ import { el } from "./panels.js";
 
 export function createFeatures({ state, start, now, changed }) {
   const rows = el("div", { class: "pg-gauges" });
-  const form = createForm(start.kinds, (feature) => {
-    state.asked.features = [...state.asked.features, feature];
+  const form = createForm(start.kinds, (feature, beside) => {
+    const made = beside === null ? feature : { feature: "product", of: [state.asked.features[beside], feature] };
+    state.asked.features = [...state.asked.features, made];
     state.asked.targets = [...state.asked.targets, null];
     state.asked.exponents = null;
     changed();
@@ -21,6 +22,7 @@ export function createFeatures({ state, start, now, changed }) {
   function paint(view) {
     form.root.hidden = view.enumerated;
     root.dataset.contexts = view.prompts.length ? view.contexts : ""; // one exponent for all is none of several
+    form.known(view.gauges.map((gauge) => gauge.label));
     const key = view.gauges.map((gauge) => gauge.key).join("\n");
     if (rows.dataset.key !== key) {
       parts = view.gauges.map((gauge, index) => createGauge(gauge, index, handlersOf(index, !view.enumerated && view.gauges.length > 1)));

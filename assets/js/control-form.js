@@ -13,11 +13,12 @@ export function createForm(kinds, add) {
   const least = el("input", { type: "number", step: "any", name: "value", "aria-label": "At least", required: true });
   const not = el("input", { type: "checkbox", name: "not" });
   const notLabel = el("label", {}, not, " not");
+  const and = el("select", { name: "and", "aria-label": "Alone, or together with a feature that is there" });
   const help = el("p", { class: "pg-quiet" });
   const refusal = el("p", { class: "pg-form-refusal", role: "alert", hidden: true });
   const button = el("button", { type: "submit", class: "pg-button" }, "Add feature");
   const root = el("form", { class: "pg-control-form pg-control-add" }, el("label", {}, "Feature ", select), fields, counted,
-    least, notLabel, button, help, refusal);
+    least, notLabel, and, button, help, refusal);
   const chosen = () => kinds.find((kind) => kind.name === select.value);
   const control = (name) => fields.querySelector(`[name="${name}"]`);
 
@@ -76,8 +77,10 @@ export function createForm(kinds, add) {
     let feature = { feature: kind.name };
     for (const field of kind.fields) feature[field.name] = value(control(field.name));
     if (!least.hidden) feature = { feature: "at_least", of: feature, value: Number(least.value) };
-    add(not.checked && !notLabel.hidden ? { feature: "not", of: feature } : feature);
+    if (not.checked && !notLabel.hidden) feature = { feature: "not", of: feature };
+    add(feature, and.value === "" ? null : Number(and.value));
     not.checked = false;
+    and.value = "";
     for (const input of fields.querySelectorAll("input[type=text]")) input.value = "";
   });
   select.addEventListener("change", () => {
@@ -86,7 +89,15 @@ export function createForm(kinds, add) {
   });
   counted.addEventListener("change", weigh);
   choose();
-  return { root, refuse };
+  /** The features that are there, by their labels: a new one may count only together with one of them. */
+  function known(labels) {
+    const key = labels.join("\n");
+    if (and.dataset.key === key) return;
+    and.dataset.key = key;
+    and.replaceChildren(el("option", { value: "" }, "by itself"), ...labels.map((label, at) => el("option", { value: at }, `and ${label}`)));
+  }
+  known([]);
+  return { root, refuse, known };
 }
 
 const value = (input) => (input.type === "checkbox" ? input.checked : input.type === "number" ? Number(input.value) : input.value);

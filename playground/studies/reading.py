@@ -88,6 +88,7 @@ class Reading:
     asked_s: float = field(default_factory=time.monotonic)
     _stopped: bool = False
     _num_patient: int = 0
+    _looked_at: bool = False
     _task: asyncio.Task[None] | None = None
 
     @classmethod
@@ -135,9 +136,11 @@ class Reading:
         self._task = asyncio.get_running_loop().create_task(self._drive(evaluator, worker, is_busy))
 
     async def wait(self, longest_s: float | None = None) -> None:
-        """Until everything is read, or for so long. PlaygroundError where a feature cannot be had at all."""
+        """Until everything is read, or once for so long. PlaygroundError where a feature cannot be had at all."""
         self.asked_s = time.monotonic()
         assert self._task is not None
+        if longest_s is not None:  # who looks again, or drags meanwhile, is shown what is there
+            longest_s, self._looked_at = 0.0 if self._looked_at else longest_s, True
         self._num_patient += longest_s is None
         try:
             await asyncio.wait({self._task}, timeout=longest_s)

@@ -5,6 +5,7 @@ Knows nothing about HTTP or drawing: checked JSON in, plain data out, Playground
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -223,7 +224,8 @@ class TuningDesk:
         try:
             while (told := reading.view()) is not None and reading.is_usable:
                 run.message = told["words"]
-                await reading.wait(LOOK_S)
+                reading.asked_s = time.monotonic()
+                await asyncio.sleep(LOOK_S)
             await reading.wait()
         finally:
             reading.end()

@@ -204,6 +204,10 @@ def test_a_number_counts_by_its_mean_or_by_how_often_it_is_reached(page: Any) ->
     page.locator(".pg-control-add [name=value]").fill("8")
     after(page, lambda: page.get_by_role("button", name="Add feature").click())
     assert "not (length in tokens ≥ 8)" in said(page, ".pg-gauges")
+    page.locator(".pg-control-add [name=and]").select_option("1")
+    add(page, "contains", text="moon")
+    assert "not (length in tokens ≥ 8) and contains “moon”" in said(page, ".pg-gauges")
+    assert page.locator(".pg-gauge").count() == 3
 
 
 def test_a_classifier_that_the_host_named(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
