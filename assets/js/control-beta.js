@@ -124,7 +124,8 @@ function legendOf({ lines, measure, enumerated, gauges }) {
     : [["line-0", `${measure.toUpperCase()} of what is accepted from the target`]];
   if (!enumerated) entries.push(["band", "95 % of resampled pools"]);
   entries.push(["moment", `mean of ${gauges[0].label} among the accepted${many ? ` of ${lines[0].label}` : ""}`], ["here", "this β"]);
-  if (measure === "tvd" && lines.some((line) => line.floor > 0.005)) entries.push(["floor", "share of the model that a cut proposal can never write"]);
+  const cut = measure === "tvd" ? lines.filter((line) => line.floor > 0.005) : [];
+  if (cut.length) entries.push(["floor", `share of the ${[...new Set(cut.map((line) => line.floor_of))].join(" or ")} that a cut proposal can never write`]);
   entries.push(["seen", enumerated ? "past here every text is kept in proportion: exact" : "past here no larger ratio was seen, so nothing is known"]);
   return entries;
 }

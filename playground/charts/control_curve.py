@@ -124,11 +124,11 @@ def _band(line: dict[str, Any], tint: str) -> list[dict[str, Any]]:
 
 
 def _line(line: dict[str, Any], colour: str, dash: str, is_tvd: bool) -> list[dict[str, Any]]:
-    """A proposal's divergence; thin the share of the model that it can never write."""
+    """A proposal's divergence; thin the share of target or model that it can never write."""
     x, label, traces = line["acceptance_rate"], escaped(line["label"]), []
     if line["floor"] > 0.005 and is_tvd:
         floor = {"color": colour, "width": 1, "dash": "dot"}
-        hover = f"{label} can never write this share of the model: %{{y:.0%}}<extra></extra>"
+        hover = f"{label} can never write this share of the {line['floor_of']}: %{{y:.0%}}<extra></extra>"
         traces.append(_trace([x[0], x[-1]], [line["floor"]] * 2, floor, hover))
     shape = {"color": colour, "width": 2.2, "dash": dash}
     hover = f"{label} %{{x:.3p}} accepted, divergence %{{y:.3g}}<extra></extra>"

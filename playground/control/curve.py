@@ -5,7 +5,7 @@ Knows nothing about how rows came about. O(log n) for each β after one sort, bu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,14 @@ class Curve:
 
     ratios: Ratios = field(repr=False)
     log_betas: Floats
+
+    def missing(self, log_z: float) -> Curve:
+        """The same proposal against a target known to weigh log Z ``log_z`` in all: what its rows do not make up is
+        what it never draws. Where they make up as much or more, nothing is missing."""
+        share = -float(np.expm1(min(0.0, self.ratios.log_z - log_z)))
+        if share <= 0:
+            return self
+        return Curve(replace(self.ratios, log_unreachable=log_z + float(np.log(share))), self.log_betas)
 
     @cached_property
     def _place(self) -> NDArray[np.int64]:

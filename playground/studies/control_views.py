@@ -67,8 +67,11 @@ class CurveView(TypedDict):
     """95 % band of the divergence from resampled rows; empty while something is dragged."""
     moments: list[list[float]]
     floor: float
-    """Share of the model that this proposal can never write: no β brings the TVD of what is accepted from the model
-    itself below that. How much of the target is among it no pool of this proposal can tell. 0: it can write all."""
+    """Share that this proposal can never write, 0 where it can write all. Of the target, and then no β brings TVD below
+    that, where the first pool can write all; else of the model: its own pool cannot tell how much of the target is
+    among it, and its line is drawn against the part within its reach."""
+    floor_of: str
+    """``target`` or ``model``."""
     largest: int
     """Which point is the largest ratio seen: to its right TVD 0 only says that none larger was seen."""
 
@@ -98,7 +101,9 @@ def control_view(analysis: Analysis, ask: Ask, others: Sequence[tuple[str, Analy
     point = analysis.curve(log_ratio, np.array([log_beta]))
     lines = [_line("this pool" if others else "", analysis, curve, ask)]
     for label, other in others:
-        lines.append(_line(label, other, other.curve(other.log_ratio(target)), ask))
+        against = other.curve(other.log_ratio(target))
+        cut = other.pool.truncated and not analysis.pool.truncated  # this pool has seen what that one cannot write
+        lines.append(_line(label, other, against.missing(curve.ratios.log_z) if cut else against, ask, cut))
     taken = analysis.accepted(log_ratio, log_beta)
     bands = point_bands(point, ask.measure, analysis.values) if _has_bands(analysis, ask) else None
     return view | {
@@ -188,7 +193,7 @@ def _point(curve: Curve, point: Curve, log_beta: float, ask: Ask) -> dict[str, A
     }
 
 
-def _line(label: str, analysis: Analysis, curve: Curve, ask: Ask) -> CurveView:
+def _line(label: str, analysis: Analysis, curve: Curve, ask: Ask, of_target: bool = False) -> CurveView:
     def figure(one: Curve) -> Floats:
         values: Floats = getattr(one, ask.measure)
         return values
@@ -201,9 +206,14 @@ def _line(label: str, analysis: Analysis, curve: Curve, ask: Ask) -> CurveView:
         low=[_number(value) for value in low],
         high=[_number(value) for value in high],
         moments=curve.moments(analysis.values).T.tolist(),
-        floor=0.0 if analysis.enumerated else 1 - analysis.reachable[0],
+        floor=curve.ratios.unreachable_share if of_target else _floor(analysis),
+        floor_of="target" if of_target else "model",
         largest=int(np.argmin(np.abs(curve.log_betas - curve.ratios.log_largest))),
     )
+
+
+def _floor(analysis: Analysis) -> float:
+    return 0.0 if analysis.enumerated else 1 - analysis.reachable[0]
 
 
 def _has_bands(analysis: Analysis, ask: Ask) -> bool:

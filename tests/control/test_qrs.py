@@ -48,6 +48,19 @@ def test_every_figure_is_its_definition(seed, with_zeros):
         assert back.acceptance_rate == pytest.approx([rate], rel=1e-9)
 
 
+def test_draws_of_a_cut_proposal_against_a_target_of_known_weight():
+    """As where the missing rows are listed: TVD keeps its floor, and KL is infinite."""
+    target, q = np.log([0.5, 0.3, 0.2]), np.array([np.log(0.5), np.log(0.5), -INF])
+    betas = np.linspace(-2, 2, 9)
+    listed = pg.control.qrs(target, q, betas, log_weights=q)
+    drawn = pg.control.qrs(target[:2], q[:2], betas, log_weights=q[:2])
+    assert drawn.tvd[-1] == pytest.approx(0, abs=1e-12)
+    known = drawn.missing(0.0)
+    for name in ("acceptance_rate", "tvd", "kl", "js", "tvd_bound"):
+        assert getattr(known, name) == pytest.approx(getattr(listed, name)), name
+    assert drawn.missing(-3.0) is drawn, "more than the whole: that is noise"
+
+
 def test_limits():
     target, q = np.log([0.5, 0.3, 0.2]), np.log([0.2, 0.2, 0.6])
     curve = pg.control.qrs(target, q, [-INF, 50.0, INF], log_weights=q)

@@ -8,11 +8,15 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from playground.charts.control_curve import figure
 from playground.control.features import from_function
 from playground.control.pool import Pool
 from playground.engine import Branch, Engine
+from playground.models.tuner import Tuner
 from playground.sampling import Chain, cfg
 from playground.studies.analysis import Analysis, Evaluator
+from playground.studies.control_asks import Ask
+from playground.studies.control_views import control_view
 from playground.studies.drawing import Drawing
 from playground.studies.proposals import Proposal, prompted
 from tests.studies import enumerable
@@ -82,3 +86,24 @@ def test_texts_come_as_often_as_their_probability_says(engine, name):
         base = dict(zip(pool.token_ids, pool.log_base, strict=True))
         truth = float(np.exp([base[ids] for ids in found]).sum())
         assert reach < 0.95 and abs(reach - truth) < 4 * error + 0.02
+
+
+def test_a_cut_proposal_beside_the_model_is_held_against_the_whole_target(engine):
+    """Its own texts say nothing of what it cannot write: its line fell to 0, and it looked the better of the two."""
+    two = from_function("two b", lambda text: float(text.count("b") >= 2), yes_no=True)
+    cut = Proposal("a", PROMPT, enumerable.LENGTH, Chain.from_json([{"sampler": "top_k", "top_k": 3}]))
+    whole, part = (Analysis.of(pool_of(engine, one), [two], Evaluator()) for one in (under(), cut))
+    view = control_view(whole, Ask(targets=(0.6,)), [("top-k 3", part)])
+    target = np.exp(whole.fit([0.6]).exponents[0] * enumerable.has_two_b(enumerable.SPACE)[:, 0])
+    target *= np.exp(enumerable.log_probs(Tuner(enumerable.model()).log_base))
+    reached = np.array([ids in set(part.pool.token_ids) for ids in enumerable.SPACE])
+    truth = 1 - float(target[reached].sum() / target.sum())
+    line = view["lines"][1]
+    assert line["floor_of"] == "target" and line["floor"] == pytest.approx(truth, abs=0.1) and truth > 0.1
+    assert min(line["divergence"]) == pytest.approx(line["floor"])
+    assert (view["lines"][0]["floor"], view["lines"][0]["floor_of"]) == (0.0, "model")
+    alone = control_view(part, Ask(targets=(0.6,)), [("the model", whole)])["lines"][0]
+    assert alone["floor_of"] == "model" and min(alone["divergence"]) == pytest.approx(0, abs=1e-9)
+    in_nats = control_view(whole, Ask(targets=(0.6,), measure="kl"), [("top-k 3", part)])
+    assert in_nats["lines"][1]["divergence"][-1] is None, "infinite"
+    assert figure(in_nats | {"figure": None})["data"]
