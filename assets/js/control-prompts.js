@@ -38,12 +38,16 @@ export function createPrompts({ state, now, changed }) {
   const table = el("table", {}, el("caption", {}, "Each prompt: the model’s mean → the target’s"), el("thead", {}, head), body);
   const root = el("section", { class: "pg-control-prompts", "aria-label": "Several prompts", hidden: true }, choice,
     el("div", { class: "pg-control-prompts-table", role: "region", tabindex: 0, "aria-label": "Each prompt" }, table));
+  const note = el("p", { class: "pg-quiet" }, "Tuning keeps every prompt’s share whatever is chosen: what it makes of pooled exponents has "
+    + "another mean. Averaged is a target it can meet.");
+  choice.append(note);
   const rows = [];
 
   function paint({ prompts, gauges, contexts }) {
     root.hidden = !prompts.length;
     if (root.hidden) return;
     for (const radio of radios) radio.checked = radio.value === state.contexts; // an answer may be of an older choice
+    note.hidden = contexts !== "pooled";
     fit(head, head.made ??= [], gauges.length + 2, () => el("th", { scope: "col" }));
     [["Prompt"], ["its share"], ...gauges.map((gauge) => [gauge.label])].forEach(([words], index) => setText(head.made[index], words));
     fit(body, rows, prompts.length, makeRow);

@@ -1,6 +1,7 @@
 // The drawn parts of the tuning panel: the meters of exactness, what was reached in a sentence, the alarm, lists of texts.
 // Knows nothing about routes or runs.
 
+import { shortened } from "./control-prompts.js";
 import { el, fit, setAttr, setClass, setStyle, setText } from "./dom.js";
 import { percent } from "./format.js";
 import { createMeters } from "./meter.js";
@@ -72,16 +73,16 @@ export function alarm(parent) {
 /** Fresh texts: whether the target allows each, and how it is weighed. */
 export function drawTexts(list, items, texts) {
   fit(list, items, texts.length, () => el("li"));
-  texts.forEach(({ text, allowed, log_ratio: ratio }, index) => {
+  texts.forEach(({ text, prompt, allowed, log_ratio: ratio }, index) => {
     const words = allowed ? `×${weight(ratio)}` : "not in the target";
-    line(items[index], text, allowed, words, allowed ? Math.exp(Math.min(ratio ?? -20, 20)) : 0);
+    line(items[index], text, prompt, allowed, words, allowed ? Math.exp(Math.min(ratio ?? -20, 20)) : 0);
   });
 }
 
 /** Texts of the tuned model: whether each is in the target. */
 export function drawWritten(list, items, texts) {
   fit(list, items, texts.length, () => el("li"));
-  texts.forEach(({ text, allowed }, index) => line(items[index], text, allowed, allowed ? "in the target" : "not in the target", null));
+  texts.forEach(({ text, prompt, allowed }, index) => line(items[index], text, prompt, allowed, allowed ? "in the target" : "not in the target", null));
 }
 
 function weight(ratio) {
@@ -91,14 +92,17 @@ function weight(ratio) {
 }
 
 /** heavy: its weight, 1 where it is written exactly as often as it should be; null: nobody weighed it. */
-function line(item, text, allowed, words, heavy) {
+function line(item, text, prompt, allowed, words, heavy) {
   if (!item.pgParts) {
     item.pgParts = [el("span", "pg-tuning-mark", item), el("span", "pg-tuning-weight", item), el("span", "pg-tuning-words", item),
-      el("bdi", "pg-tuning-text", item)];
+      el("span", "pg-control-after", item), el("bdi", "pg-tuning-text", item)];
+    item.pgParts[3].dir = "auto";
     el("span", "", item.pgParts[1]);
     setAttr(item.pgParts[0], "aria-hidden", "true");
   }
-  const [mark, bar, said, body] = item.pgParts;
+  const [mark, bar, said, after, body] = item.pgParts;
+  setText(after, shortened(prompt ?? "", 28));
+  setClass(after, "pg-none", !prompt);
   setText(mark, allowed ? "✓" : "✗");
   setClass(item, "pg-allowed", allowed);
   bar.hidden = heavy === null;

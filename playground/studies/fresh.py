@@ -106,12 +106,20 @@ def longest(texts: Sequence[Text]) -> int:
 
 
 def shown(fresh: Fresh, goal: Goal, decode: object) -> list[TextView]:
-    """A few of the texts for people."""
+    """A few of the texts for people, prompts in turn."""
     assert callable(decode)
     log_ratios = fresh.log_target - goal.log_z[fresh.prompt_of] - fresh.log_policy
+    ranks = np.empty(len(fresh.texts), dtype=np.int64)
+    for number in range(len(goal.prompts)):
+        ranks[fresh.prompt_of == number] = np.arange(int((fresh.prompt_of == number).sum()))
     return [
-        TextView(text=decode(ids), allowed=bool(np.isfinite(target)), log_ratio=finite(ratio))
-        for (_, ids), target, ratio in zip(fresh.texts[:NUM_SHOWN], fresh.log_target, log_ratios, strict=False)
+        TextView(
+            text=decode(fresh.texts[row][1]),
+            prompt=goal.label_of(fresh.prompt_of[row]),
+            allowed=bool(np.isfinite(fresh.log_target[row])),
+            log_ratio=finite(log_ratios[row]),
+        )
+        for row in np.lexsort((fresh.prompt_of, ranks))[:NUM_SHOWN]
     ]
 
 

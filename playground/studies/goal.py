@@ -54,6 +54,8 @@ class Goal:
     """float64[N, J]."""
     log_factor: LogFactor
     describe: Describe
+    labels: tuple[str, ...] = ()
+    """The prompts as people know them, where there are several."""
 
     def __post_init__(self) -> None:
         num_hits = int((self.log_target > -np.inf).sum())
@@ -62,6 +64,10 @@ class Goal:
                 f"{num_hits} of the pool's {len(self.written):,} texts satisfy the target, and there is nothing to "
                 "learn from fewer than two. Draw a larger pool, or ask for something that the model does now and then."
             )
+
+    def label_of(self, prompt: int) -> str:
+        """A prompt as people know it; empty where there is one alone."""
+        return self.labels[prompt] if len(self.prompts) > 1 and self.labels else ""
 
     def log_potential(self, features: Floats, prompt_of: NDArray[np.int64]) -> Floats:
         """float64[N]: log P − log a; −inf where the target excludes the text, or a feature could not be had."""

@@ -21,6 +21,8 @@ NUM_LANES = 64
 
 class WrittenText(TypedDict):
     text: str
+    prompt: str
+    """Where the goal has several; else empty."""
     allowed: bool
     """Whether the target gives it any probability."""
 
@@ -33,33 +35,41 @@ class WrittenView(TypedDict):
     num_allowed: int
 
 
-def written(
-    tuning: Tuning, chain: Chain, num_texts: int, seed: int, search: Search | None = None, prompt: int = 0
-) -> WrittenView:
-    """Texts after the goal's prompt of that number; a search finds one. Blocks until they are there."""
+def written(tuning: Tuning, chain: Chain, num_texts: int, seed: int, search: Search | None = None) -> WrittenView:
+    """Texts after the goal's prompts in turn; a search finds one a prompt. Blocks until they are there."""
     goal = tuning.goal
-    ids: list[list[int]] = [[] for _ in range(1 if search else num_texts)]
-    request = Request(
-        goal.prompts[prompt],
-        chain,
-        tuning.settings.max_tokens,
-        seed,
-        num_samples=len(ids),
-        keep_rows=False,
-        search=search,
-    )
+    wanted = len(goal.prompts) if search else num_texts
+    numbers = np.arange(wanted) % len(goal.prompts)
+    texts: list[tuple[int, ...]] = [()] * wanted
     with Engine(tuning.tuner.snapshot(), num_threads=1, max_lanes=NUM_LANES) as engine:
-        for item in engine.submit(request):
-            if isinstance(item, Step):
-                ids[item.sample].append(item.token_id)
-            elif isinstance(item, Done):
-                expect_good(item)
         decode = engine.vocabulary.decode
-    texts = [tuple(one) for one in ids]
-    log_base = tuning.tuner.log_base([(goal.prompts[prompt], one) for one in texts])
+        for number in np.unique(numbers):
+            ids: list[list[int]] = [[] for _ in range(int((numbers == number).sum()))]
+            first = int(number) << 32  # texts of different prompts have different darts
+            request = Request(
+                goal.prompts[number],
+                chain,
+                tuning.settings.max_tokens,
+                seed,
+                num_samples=len(ids),
+                first_sample=first,
+                keep_rows=False,
+                search=search,
+            )
+            for item in engine.submit(request):
+                if isinstance(item, Step):
+                    ids[item.sample - first].append(item.token_id)
+                elif isinstance(item, Done):
+                    expect_good(item)
+            for place, one in zip(np.flatnonzero(numbers == number), ids, strict=True):
+                texts[place] = tuple(one)
+    log_base = tuning.tuner.log_base([(goal.prompts[number], one) for number, one in zip(numbers, texts, strict=True)])
     features = goal.describe(texts, log_base)
-    allowed = np.isfinite(goal.log_potential(features, np.full(len(texts), prompt)))
-    shown = [WrittenText(text=decode(one), allowed=bool(good)) for one, good in zip(texts, allowed, strict=True)]
+    allowed = np.isfinite(goal.log_potential(features, numbers))
+    shown = [
+        WrittenText(text=decode(one), prompt=goal.label_of(int(number)), allowed=bool(good))
+        for one, number, good in zip(texts, numbers, allowed, strict=True)
+    ]
     return WrittenView(label=label(chain, search), texts=shown, num_allowed=int(allowed.sum()))
 
 

@@ -72,6 +72,7 @@ def goal_of(
         analysis.values,
         lambda features, prompt_of: log_factor(features, [names[number] for number in prompt_of]),
         describe,
+        tuple(names),
     )
 
 

@@ -43,6 +43,8 @@ class TextView(TypedDict):
     """One fresh text: what was written, whether the target allows it, and how it is weighed."""
 
     text: str
+    prompt: str
+    """Where the goal has several; else empty."""
     allowed: bool
     log_ratio: float | None
     """log P/(Z π), nats: 0 where the policy is exact, below it where it writes the text too often."""

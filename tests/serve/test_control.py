@@ -36,6 +36,29 @@ def test_from_the_prompt_to_accepted_texts(live: Live, tab: str, pool: str) -> N
     assert live.post("control/drop", {"pool": pool}, tab).json()["pools"] == []
 
 
+def test_several_prompts_over_http(live: Live, tab: str) -> None:
+    body = {"prompt": "The dragon", "more_prompts": ["The moon", ""], "num_texts": 80, "max_tokens": 12, "seed": 7}
+    pool = live.post("control/draw", body, tab).json()["pool"]
+    for _ in range(600):
+        (shown,) = live.post("control/pools", {}, tab).json()["pools"]
+        if not shown["running"]:
+            break
+        time.sleep(0.05)
+    assert shown["prompts"] == ["The dragon", "The moon"] and shown["num_texts"] == 160
+    ask = {"pool": pool, "features": [{"feature": "num_tokens"}], "targets": [8.0]}
+    for way in ("pooled", "averaged", "each"):
+        view = live.post("control/view", ask | {"contexts": way}, tab).json()
+        assert view["contexts"] == way and view["gauges"][0]["fitted"] == pytest.approx(8.0)
+        own = [one["cells"][0]["fitted"] for one in view["prompts"]]
+        assert (own == pytest.approx([8.0, 8.0])) == (way == "each")
+    for change in ({"contexts": "none"}, {"contexts": ["each"]}, {"contexts": 1.5}):
+        answer = live.post("control/view", ask | change, tab)
+        assert answer.status_code == 400 and "contexts" in error_of(answer)
+    for more in ("a", {"a": 1}, [[]], [None], ["x"] * 3 + ["y" * 100_001], [str(number) for number in range(8)]):
+        answer = live.post("control/draw", body | {"more_prompts": more}, tab)
+        assert answer.status_code == 400 and error_of(answer), more
+
+
 def test_a_pool_means_nothing_to_another_session(live: Live, pool: str) -> None:
     for route in ("view", "export", "cancel", "drop"):
         answer = live.post(f"control/{route}", {"pool": pool, **ASK}, live.open())

@@ -144,6 +144,11 @@ def test_several_prompts_are_learnt_together(desk):
         for number in (0, 1):
             own = goal.prompt_of == number
             assert goal.weights[own] @ goal.features[own] / goal.weights[own].sum() == pytest.approx([0.3])
+        assert [one["prompt"] for one in ended["view"]["texts"]] == ["ABC", "DEF"] * 4
+        written = await desk.tuning.write(session, {"num_texts": 5, "seed": 3})
+        assert [one["prompt"] for one in written["texts"]] == ["ABC", "DEF", "ABC", "DEF", "ABC"]
+        found = await desk.tuning.write(session, {"search": "greedy"})
+        assert [one["prompt"] for one in found["texts"]] == ["ABC", "DEF"], "one a prompt"
         tuned = (await desk.control.draw(session, {**asked, "proposal": "tuned", "num_texts": 20}))["pool"]
         proposals = session.pools.get(tuned).proposals
         assert proposals[0].model is proposals[1].model is not None and proposals[1].context == "DEF"

@@ -34,7 +34,10 @@ HOSTILE = "<img src=x onerror=alert(1)>\u202eevil"
 
 def test_the_panel_says_its_figures(gallery: Any) -> None:
     page = gallery(width=360)
-    texts = [{"text": HOSTILE, "allowed": True, "log_ratio": -0.7}, {"text": "b", "allowed": False, "log_ratio": None}]
+    texts = [
+        {"text": HOSTILE, "prompt": HOSTILE, "allowed": True, "log_ratio": -0.7},
+        {"text": "b", "prompt": "", "allowed": False, "log_ratio": None},
+    ]
     page.evaluate(DRAW, {**tuning_view("a"), "texts": texts, "alarm": "It is forgetting."})
     said = [text.replace("\u00a0", " ") for text in page.locator("#tuning .pg-meter-value").all_inner_texts()]
     assert said == ["0.50 nats of 2.50", "40.0 % was 5.0 %", "2.00 nats, floor 2.99", "100 % ± 10.0 %", "80.0 %"]
@@ -44,6 +47,8 @@ def test_the_panel_says_its_figures(gallery: Any) -> None:
     )
     assert page.locator("#tuning [role=alert]").text_content() == "It is forgetting."
     first, second = page.locator("#tuning li").all()
+    assert first.locator(".pg-control-after").text_content() == HOSTILE[:28] + "…"
+    assert second.locator(".pg-control-after").is_hidden(), "one prompt alone needs no name"
     assert HOSTILE in first.text_content() and "×0.50" in first.text_content()
     assert "not in the target" in second.text_content() and page.locator("#tuning img").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
