@@ -73,9 +73,14 @@ class Analysis:
         return fit(self.values, weights, targets, names=self.names, enumerated=self.enumerated)
 
     @cached_property
+    def prompts(self) -> frozenset[str]:
+        """Those that the texts follow."""
+        return frozenset(self.pool.contexts)
+
+    @property
     def has_prompts(self) -> bool:
         """Whether the texts follow more than one prompt."""
-        return len(set(self.pool.contexts)) > 1
+        return len(self.prompts) > 1
 
     @cached_property
     def context_rows(self) -> ContextRows:

@@ -101,6 +101,8 @@ def control_view(analysis: Analysis, ask: Ask, others: Sequence[tuple[str, Analy
     point = analysis.curve(log_ratio, np.array([log_beta]))
     lines = [_line("this pool" if others else "", analysis, curve, ask)]
     for label, other in others:
+        if other.prompts != analysis.prompts:  # one of them is still being drawn or read
+            continue
         against = other.curve(other.log_ratio(target))
         cut = other.pool.truncated and not analysis.pool.truncated  # this pool has seen what that one cannot write
         lines.append(_line(label, other, against.missing(curve.ratios.log_z) if cut else against, ask, cut))

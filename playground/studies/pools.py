@@ -112,7 +112,9 @@ class Pools:
 
     def alike(self, pool_id: str, others: Sequence[str]) -> list[str]:
         """Those of the others that follow the same prompts: after others, the same wish is another target."""
-        prompts = {one: {proposal.prompt_ids for proposal in self.get(one).proposals} for one in (pool_id, *others)}
+        prompts = {
+            one: {(each.context, each.prompt_ids) for each in self.get(one).proposals} for one in (pool_id, *others)
+        }
         return [one for one in others if prompts[one] == prompts[pool_id]]
 
     def cancel(self, pool_id: str) -> PoolRecord:

@@ -283,6 +283,23 @@ def test_only_pools_of_the_same_prompts_are_overlaid(desk, tab):
     run(main())
 
 
+def test_a_pool_that_lacks_a_prompt_so_far_is_not_overlaid(desk, tab):
+    async def main() -> None:
+        whole, begun = [await drawn(desk, tab, more_prompts=["The moon"], seed=seed) for seed in (1, 2)]
+        record = tab.pools.get(begun)
+        record.drawing = None
+        ask = {"features": [{"feature": "num_tokens"}], "targets": [8.0], "contexts": "each"}
+        for kept in (tab.pools.get(whole).pool.of(range(64)), tab.pools.get(whole).pool.of([])):
+            record.kept = kept
+            view = await desk.control.view(tab, ask | {"pool": whole, "others": [begun]})
+            assert len(view["lines"]) == 1 and not view["refusal"]
+        record.kept = tab.pools.get(whole).pool.of(range(64))
+        view = await desk.control.view(tab, ask | {"pool": begun, "others": [whole]})
+        assert len(view["lines"]) == 1 and view["prompts"] == [] and view["gauges"][0]["fitted"] == pytest.approx(8.0)
+
+    run(main())
+
+
 def test_accepted_texts_of_several_prompts_are_collected(desk, tab):
     async def main() -> None:
         pool = await drawn(desk, tab, more_prompts=["The moon"])
