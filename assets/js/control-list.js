@@ -32,7 +32,7 @@ export function createList({ state, changed }) {
       ? "Importance resampling: texts of the pool drawn again in proportion to their weight; whatever is likely under the target comes back often."
       : view.enumerated
       ? "The first bar is each text's chance, the mark its own dart, which stays: moving β flips a text only where its chance passes the dart."
-      : `Each text's bar is its chance min(1, P/(βq)); the mark is its own dart, which stays. ${count(view.num_accepted)} are accepted; the first ${view.rows.length} are shown.`);
+      : `Each text's bar is its chance min(1, P/(βq)); the mark is its own dart, which stays. ${count(view.num_accepted)} accepted; the first ${view.rows.length} are shown.`);
     const most = view.enumerated ? Math.max(...view.rows.flatMap((row) => row.p)) : 1;
     fit(list, rows, view.rows.length, makeRow);
     const names = view.gauges.map((gauge) => gauge.label);

@@ -26,7 +26,7 @@ from playground.charts.base import (
     words,
 )
 
-NAMES = {"tvd": "TVD from the target", "kl": "KL from the target, nats", "js": "JS from the target, nats"}
+NAMES = {"tvd": "TVD", "kl": "KL, nats", "js": "JS, nats"}
 COLOURS = (FINAL, PROMPT, NEGATIVE, "#E69F00", "#CC79A7", "#56B4E9")
 TINTS = ("var(--pg-final-tint)", "var(--pg-model-tint)", "rgba(210,122,31,.13)", "rgba(230,159,0,.13)",
          "rgba(204,121,167,.13)", "rgba(86,180,233,.13)")  # fmt: skip

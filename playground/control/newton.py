@@ -55,7 +55,8 @@ def newton(dual: Dual, start: Floats | None = None) -> Minimum:
             # so near that a full step is right, and a comparison of values only noise
             exponents = exponents + step
             return Minimum(exponents, _is_flat(dual, exponents), iteration)
-        found = search(dual, exponents, value, step * min(1.0, MAX_SCORE_CHANGE / change), float(gradient @ step))
+        step = step * min(1.0, MAX_SCORE_CHANGE / change)
+        found = search(dual, exponents, value, step, float(gradient @ step))
         if found is None:
             break
         exponents, value = found

@@ -57,7 +57,7 @@ def test_overlaid_lines_are_named_on_the_lines(measure: str) -> None:
 def test_one_line_needs_no_name_and_titles_stand_level() -> None:
     made = control_curve.figure(control_view(toy(), Ask(targets=TARGETS)))
     texts = [one["text"] for one in made["layout"]["annotations"]]
-    assert texts == ["↑ TVD from the target", "mean of contains “b” ↑", "acceptance rate, log →", "nothing is clipped"]
+    assert texts == ["↑ TVD", "mean of contains “b” ↑", "acceptance rate, log →", "nothing is clipped"]
     assert not any(made["layout"][name]["title"]["text"] for name in ("xaxis", "yaxis", "yaxis2"))
     assert made["layout"]["shapes"][0]["x0"] == pytest.approx(made["data"][-1]["x"][0]), "β is the largest ratio"
 

@@ -144,3 +144,16 @@ def test_complex_numbers_are_refused(values):
 def test_a_name_for_each_feature_or_none():
     with pytest.raises(pg.PlaygroundError, match="names has 0 names and there are 1 features"):
         pg.control.fit(POOL, NONE, [1.5], names=[])
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.86, 0.9, 0.99, 0.999])
+def test_a_rare_feature_may_be_wanted_often(share):
+    """A first step past the minimum left hardly any curvature; what was tried next was measured against the slope of a
+    step that was never taken, and the search stood still."""
+    rng = np.random.default_rng(1)
+    column = (rng.random(200) < 0.06).astype(float)
+    weights = 0.2 * rng.standard_normal(200)
+    fit = pg.control.fit(column, weights, [share])
+    base = np.exp(weights) @ column / np.exp(weights).sum()
+    assert "not_converged" not in fit.status and fit.residual < 1e-9 and fit.num_iterations < 40
+    assert fit.exponents == pytest.approx([np.log(share / (1 - share)) - np.log(base / (1 - base))], abs=1e-8)
