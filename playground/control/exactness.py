@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from playground.errors import PlaygroundError
+
 Floats = NDArray[np.float64]
 
 MAX_LOG_WEIGHT = 300.0
@@ -51,6 +53,8 @@ class Exactness:
     """Means of the features over the draws (those that could be had)."""
     rate: float
     """Share of the draws that the target does not exclude."""
+    known_rate: float
+    """The same of the draws that are held against the target: those whose prompt has a known Z."""
     distinct_1: float
     distinct_2: float
     """Different n-grams over all n-grams of the draws: diversity."""
@@ -67,10 +71,15 @@ def exactness(
     """Estimates from N draws of the policy: log P (−inf = excluded), log π, log a; features float64[N,J].
 
     ``log_z``: the pool's log Z, one number, or one a draw (its prompt's); with prompts, every figure is their average.
+    Where it is −inf the pool saw nothing of the target after that prompt: such draws are held against nothing.
     """
     log_p, log_pi, log_a = (np.asarray(each, dtype=np.float64) for each in (log_target, log_policy, log_base))
     num_samples = len(log_p)
-    log_r = np.minimum(log_p - np.asarray(log_z, dtype=np.float64) - log_pi, MAX_LOG_WEIGHT)
+    constants = np.broadcast_to(np.asarray(log_z, dtype=np.float64), log_p.shape)
+    known = np.isfinite(constants)
+    if not known.any():
+        raise PlaygroundError("The pool saw nothing of the target after any prompt, so nothing can be held against it.")
+    log_r = np.minimum(log_p[known] - constants[known] - log_pi[known], MAX_LOG_WEIGHT)
     r = np.exp(log_r)
     r_log_r = np.where(r > 0, r * np.where(r > 0, log_r, 0.0), 0.0)
     half = np.log((1 + r) / 2)
@@ -82,10 +91,11 @@ def exactness(
         jensen_shannon=float((0.5 * (r_log_r - (1 + r) * half)).mean()),
         kl_base=float((log_pi - log_a).mean()),
         z_share=float(r.mean()),
-        z_share_error=float(r.std(ddof=1) / math.sqrt(num_samples)) if num_samples > 1 else math.inf,
-        ess_fraction=float(r.sum()) ** 2 / squares / num_samples if squares else 0.0,
+        z_share_error=float(r.std(ddof=1) / math.sqrt(r.size)) if r.size > 1 else math.inf,
+        ess_fraction=float(r.sum()) ** 2 / squares / r.size if squares else 0.0,
         moments=tuple(np.nanmean(np.asarray(features, dtype=np.float64).reshape(num_samples, -1), 0).tolist()),
         rate=float((log_p > -np.inf).mean()),
+        known_rate=float((log_p[known] > -np.inf).mean()),
         distinct_1=distinct(token_ids, 1),
         distinct_2=distinct(token_ids, 2),
     )

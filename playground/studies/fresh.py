@@ -79,7 +79,8 @@ def pool_as_fresh(goal: Goal) -> Fresh:
 
 
 def held_out(tuner: Tuner, goal: Goal, share: Share, rate: float) -> Generator[str, None, float]:
-    """KL(p‖π), nats, on texts of the pool that are not learnt; ``rate``: the share of the policy's texts allowed."""
+    """KL(p‖π), nats, on texts of the pool that are not learnt; ``rate``: the share allowed of the policy's texts after
+    the same prompts."""
     log_policy: list[float] = []
     for few in in_fews(tuner, pool_texts(goal, share.rows)):
         log_policy += tuner.log_policy(few).tolist()
@@ -108,7 +109,8 @@ def longest(texts: Sequence[Text]) -> int:
 def shown(fresh: Fresh, goal: Goal, decode: object) -> list[TextView]:
     """A few of the texts for people, prompts in turn."""
     assert callable(decode)
-    log_ratios = fresh.log_target - goal.log_z[fresh.prompt_of] - fresh.log_policy
+    with np.errstate(invalid="ignore"):  # nothing of the target was seen after this prompt: no ratio
+        log_ratios = fresh.log_target - goal.log_z[fresh.prompt_of] - fresh.log_policy
     ranks = np.empty(len(fresh.texts), dtype=np.int64)
     for number in range(len(goal.prompts)):
         ranks[fresh.prompt_of == number] = np.arange(int((fresh.prompt_of == number).sum()))

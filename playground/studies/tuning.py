@@ -176,7 +176,7 @@ class Tuning:
         else:
             self._fresh = fresh = yield from self._draw()
         found = fresh.exactness(self.goal.log_z)
-        kl = yield from self._told(held_out(self.tuner, self.goal, self._held_out, found.rate))
+        kl = yield from self._told(held_out(self.tuner, self.goal, self._held_out, found.known_rate))
         rate = self.goal.rate(found.rate, found.moments)
         alarm = forgetting(self.goal.standard, rate, found, kl)
         point = point_view(self.tuner.num_steps, self._phase, found, kl, rate, self._pool_z, self._norm, alarm)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from playground.control.exactness import Exactness, Standard, distinct, exactness, forgetting, held_out_kl, log_mean
+from playground.errors import PlaygroundError
 from tests.control.test_losses import CASE, LOG_Z, PI, P, Q, kl
 
 TARGET = P / P.sum()
@@ -61,6 +62,19 @@ def test_held_out_texts_measure_kl_with_any_proposal():
     assert math.isnan(held_out_kl([-math.inf], [0.0], [0.0], 0.0, 1.0))
     assert log_mean(np.log(P[rows]) - np.log(Q[rows])) == pytest.approx(LOG_Z)
     assert log_mean([-math.inf] * 3) == -math.inf
+
+
+def test_a_prompt_after_which_nothing_of_the_target_was_seen():
+    """It has no constant to be held against; all figures were NaN, so that no alarm could sound."""
+    log_p, log_pi = np.array([-1.0, -math.inf, -2.0, -math.inf]), np.full(4, -1.5)
+    log_z = np.array([0.3, 0.3, -math.inf, -math.inf])
+    found = exactness(log_p, log_pi, log_pi, log_z, np.zeros((4, 1)), [[1]] * 4)
+    alone = exactness(log_p[:2], log_pi[:2], log_pi[:2], 0.3, np.zeros((2, 1)), [[1]] * 2)
+    for name in ("kl_target", "tvd", "jensen_shannon", "z_share", "z_share_error", "ess_fraction", "known_rate"):
+        assert getattr(found, name) == getattr(alone, name), name
+    assert found.num_samples == 4 and found.rate == 0.5
+    with pytest.raises(PlaygroundError, match="after any prompt"):
+        exactness(log_p, log_pi, log_pi, -math.inf, np.zeros((4, 1)), [[1]] * 4)
 
 
 def test_diversity():

@@ -112,6 +112,25 @@ def test_each_prompt_keeps_its_own_constant(rare_word):
     assert last["points"][-1]["num_texts"] == 32 and last["points"][-1]["rate"] > last["points"][0]["rate"]
 
 
+def test_a_prompt_whose_pool_saw_nothing_of_the_target_blinds_nobody(rare_word):
+    """It is drawn from and told, but only the other prompt has a constant; every figure was empty."""
+    missing = tuple(ids for ids in rare_word.written if 9 not in ids)
+    log_base = np.array([base for base, ids in zip(rare_word.log_base, rare_word.written, strict=True) if 9 not in ids])
+    goal = replace(
+        rare_word,
+        prompts=(PROMPT, (9, 4)),
+        prompt_of=np.repeat([0, 1], [200, len(missing)]),
+        written=rare_word.written + missing,
+        log_base=np.concatenate([rare_word.log_base, log_base]),
+        log_proposal=np.concatenate([rare_word.log_base, log_base]),
+        features=np.concatenate([rare_word.features, has_nine(missing)]),
+    )
+    assert goal.log_z[1] == -np.inf
+    *_, last = Tuning(Tuner(tiny()), goal, replace(SHORT, max_tokens=8)).run()
+    for point in last["points"]:
+        assert None not in (point["kl_target"], point["tvd"], point["z"], point["ess_fraction"], point["kl_held_out"])
+
+
 def test_the_demonstration_of_forgetting_raises_the_alarm(rare_word):
     """Many passes at a high rate: more hits, less exactness; a sound run on the same pool raises none."""
     run = Tuning(Tuner(tiny()), rare_word, replace(FORGETTING, learning_rate=0.03, max_tokens=8))
