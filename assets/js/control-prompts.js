@@ -77,10 +77,11 @@ function paintRow(row, prompt, gauges, contexts) {
   });
 }
 
-/** A prompt's beginning, its line breaks shown. */
+/** A prompt's beginning and end (prompts often begin alike), its line breaks shown. */
 export function shortened(prompt, most = 40) {
-  const line = prompt.replaceAll("\n", "↵");
-  return line.length > most ? `${[...line].slice(0, most).join("")}…` : line;
+  const letters = [...prompt.replaceAll("\n", "↵")];
+  if (letters.length <= most) return letters.join("");
+  return `${letters.slice(0, most / 2).join("")}…${letters.slice(-most / 2).join("")}`;
 }
 
 const figure = (gauge, value) => (gauge.yes_no ? percent(value) : `${Number(value.toPrecision(4))} ${gauge.unit}`.trim());

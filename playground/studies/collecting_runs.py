@@ -80,6 +80,7 @@ class CollectingRun:
                 "proposal": self.label,
                 "seed": self.source.seed,
                 "target": [{name: one[name] for name in ("label", "exponent", "target")} for one in promise.means],
+                "fit": promise.fit,
                 "expected_tvd": promise.tvd,
                 **collection.to_json(),
             }

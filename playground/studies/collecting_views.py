@@ -7,7 +7,7 @@ Knows nothing about sessions, engines or drawing. The fresh proposals were never
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 import numpy as np
@@ -18,7 +18,7 @@ from playground.control.qrs import qrs
 from playground.studies.analysis import Analysis, LogRatio, ratio_to
 from playground.studies.collecting import Collection, Judged
 from playground.studies.control_asks import Ask, beta_of, target_of
-from playground.studies.control_json import finite
+from playground.studies.control_json import finite, fit_json
 from playground.studies.control_texts import TextRow, marks_in
 
 NUM_TOLD = 200
@@ -54,6 +54,8 @@ class Promise:
     """95 % interval of the rate, from the pool's size; the exponents stay as they are."""
     tvd: float
     means: tuple[MeanView, ...]
+    fit: dict[str, Any] = field(default_factory=dict)
+    """The target itself, as an export tells it."""
     prompts: tuple[str, ...] = ()
     """Where there are several."""
 
@@ -86,7 +88,9 @@ class Promise:
         rate = float(point.acceptance_rate[0])
         error = float(kept.std(ddof=1) / math.sqrt(kept.size)) if kept.size > 1 else 1.0
         between = score_interval(min(1.0, rate), error, kept.size)
-        return cls(ratio_to(target), log_beta, rate, between, float(point.tvd[0]), tuple(means), prompts)
+        return cls(
+            ratio_to(target), log_beta, rate, between, float(point.tvd[0]), tuple(means), fit_json(target), prompts
+        )
 
 
 def chances(log_ratio: Floats, log_beta: float) -> Floats:

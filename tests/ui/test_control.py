@@ -310,6 +310,8 @@ def test_accepted_texts_of_several_prompts_are_collected(desk, tab):
             view = await desk.collect.collection(tab, {})
         assert view["num_accepted"] == 30 and not view["fault"] and view["prompts"] == ["The dragon", "The moon"]
         assert {row["prompt"] for row in view["rows"]} == {0, 1}
+        told = (await desk.collect.export(tab, {}))["fit"]
+        assert told["contexts"] == "each" and len({part["exponents"][0] for part in told["prompts"]}) == 2
 
     run(main())
 
