@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 
 MAX_LOG_WEIGHT = 300.0
 """So that neither a weight nor its square overflows."""
+HALF_LOG_2 = 0.5 * math.log(2)
 NUM_STANDARD_ERRORS = 3.0
 Z_COLLAPSE = 0.5
 """An estimate of Z below half of the pool's, beyond its error, says that the policy lost much of the target."""
@@ -40,7 +41,7 @@ class Exactness:
     tvd: float
     """½ Σ|p − π| as E_π[max(0, 1 − r)]: it needs nothing but what π writes, so mass that π has lost counts in full."""
     jensen_shannon: float
-    """Nats, from the same draws; at most log 2."""
+    """Nats, from the same draws, at most log 2; of the target mass that π never writes each part adds ½ log 2."""
     kl_base: float
     """KL(π‖a), nats: how far the policy has moved. An exact one stands at KL(p‖a)."""
     z_share: float
@@ -88,7 +89,7 @@ def exactness(
         num_samples=num_samples,
         kl_target=float((r_log_r - r + 1).mean()),
         tvd=float(np.maximum(0.0, 1 - r).mean()),
-        jensen_shannon=float((0.5 * (r_log_r - (1 + r) * half)).mean()),
+        jensen_shannon=float((0.5 * (r_log_r - (1 + r) * half)).mean()) + HALF_LOG_2 * max(0.0, 1 - float(r.mean())),
         kl_base=float((log_pi - log_a).mean()),
         z_share=float(r.mean()),
         z_share_error=float(r.std(ddof=1) / math.sqrt(r.size)) if r.size > 1 else math.inf,

@@ -12,7 +12,8 @@ def tuning_view(feature: str, num_points: int = 5) -> TuningView:
         point_view(
             3 * n, "online",
             Exactness(
-                64, 2.5 / (n + 1), 0.9 - 0.1 * n, 0.3, 0.5 * n, 1.0, 0.1, 0.2 * n, (0.1 * n,), 0.1 * n, 0.1 * n, 0.5, 0.8
+                64, 2.5 / (n + 1), 0.9 - 0.1 * n, 0.3, 0.5 * n, 1.0, 0.1, 0.2 * n, (0.1 * n,), 0.1 * n, 0.1 * n, 0.5,
+                0.8,
             ),
             float("nan") if n == 0 else 2.0 / n, 0.1 * n, 0.05, None, None,
         )

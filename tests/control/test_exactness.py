@@ -47,6 +47,8 @@ def test_lost_mass_counts_though_it_was_never_sampled():
     found = of(collapsed, P, np.full(1000, 4))
     assert found.tvd == pytest.approx(1 - TARGET[4], abs=1e-6)
     assert found.kl_target > 0.8
+    middle = (collapsed + TARGET) / 2
+    assert found.jensen_shannon == pytest.approx((kl(TARGET, middle) + kl(collapsed, middle)) / 2, abs=1e-6)
     assert found.z_share == pytest.approx(TARGET[4], abs=1e-6)
     assert held_out_kl(np.log(P), np.log(collapsed), np.log(P), LOG_Z, 1.0) > 10
 
