@@ -87,16 +87,20 @@ class Drawings:
 
     async def read(self, is_wanted: Callable[[], bool] = lambda: True) -> None:
         """Read to the end, or until nobody wants it; whoever cancels the task cancels the request."""
+
+        def is_still() -> bool:
+            return not self._left and is_wanted()
+
         try:
-            await self.now.read(is_wanted)
-            while self.now.is_complete and await self._go_on(is_wanted):
-                await self.now.read(is_wanted)
+            await self.now.read(is_still)
+            while self.now.is_complete and await self._go_on(is_still):
+                await self.now.read(is_still)
         finally:
             self.leave()
             self._ended_s = time.perf_counter()
 
     def cancel(self) -> None:
-        """End it; the texts that are finished stay."""
+        """End it; the texts that are finished stay. From any thread."""
         self._left = self._left or bool(self._plan)
         self.now.stream.cancel()
 
@@ -107,7 +111,7 @@ class Drawings:
 
     async def _go_on(self, is_wanted: Callable[[], bool]) -> bool:
         """Queue the next request; False where there is none, or nobody wants it."""
-        while self._plan and not self._left and is_wanted():
+        while self._plan and is_wanted():
             try:
                 following = _started(self.engine, self.proposals, self._plan[0], self.seed, self.session)
             except PlaygroundError as refusal:

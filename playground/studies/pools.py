@@ -156,7 +156,10 @@ class Pools:
         return made
 
     def leave(self) -> None:
-        """The tab is gone: nothing is read for it any more. From any thread."""
+        """The tab is gone: nothing is read or drawn for it any more. From any thread."""
+        for record in list(self.records.values()):
+            if record.drawing is not None:
+                record.drawing.cancel()
         if self._reading is not None:
             self._reading.end()
 

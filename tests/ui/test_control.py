@@ -358,6 +358,21 @@ def test_leaving_ends_the_drawing(desk, tab):
     run(main())
 
 
+def test_leaving_between_two_prompts_ends_the_drawing_too(desk, tab, monkeypatch):
+    monkeypatch.setattr("playground.studies.drawings.ROUND", 1)
+
+    async def main() -> None:
+        body = {"num_texts": 1600, "max_tokens": 1, "more_prompts": ["The moon", "The sea"]}
+        pool = (await desk.control.draw(tab, DRAW | body))["pool"]
+        await asyncio.sleep(0.2)
+        desk.forget(tab)
+        await asyncio.sleep(0.1)
+        record = tab.pools.records[pool]
+        assert not record.running and record.drawing.progress()["cancelled"] and len(record.pool) < 3000
+
+    run(main())
+
+
 def test_a_drawing_that_nobody_asks_about_ends(desk, tab, monkeypatch):
     monkeypatch.setattr("playground.studies.pools.ABANDONED_S", 0.15)
 
