@@ -61,6 +61,7 @@ export function createGauge(gauge, index, { want, tilt, remove }) {
     if (document.activeElement !== exponent) exponent.value = shown;
     setText(badge, next.kind);
     setAttr(badge, "title", next.kind === "pointwise" ? "A filter: texts without it are out" : "A mean: texts are weighed, none is out");
+    setAttr(root, "data-finds", String(Boolean(next.finds)));
     setAttr(root, "data-refused", String(Boolean(next.refusal)));
     setText(lowest, figure(next, low));
     setText(highest, figure(next, high));

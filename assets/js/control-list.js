@@ -36,7 +36,6 @@ export function createList({ state, changed }) {
     const most = view.enumerated ? Math.max(...view.rows.flatMap((row) => row.p)) : 1;
     fit(list, rows, view.rows.length, makeRow);
     const names = view.gauges.map((gauge) => gauge.label);
-    list.dataset.features = String(names.length);
     const prompts = view.prompts.map((one) => one.prompt);
     view.rows.forEach((row, index) => paintRow(rows[index], row, most, names, prompts));
   }

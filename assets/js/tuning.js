@@ -165,7 +165,7 @@ function show(state, answer) {
   state.alarm.show(view.alarm);
   drawMeters(state.meters, view);
   setText(state.verdict, verdict(view));
-  drawTexts(state.list, state.texts, view.texts);
+  drawTexts(state.list, state.texts, view.texts, view.facts.features);
   if (!answer.figures) return;
   state.since = view.points.length;
   state.charts.paint(answer.figures, view.points.at(-1).step).catch(problem);

@@ -1,6 +1,7 @@
 // The drawn parts of the tuning panel: the meters of exactness, what was reached in a sentence, the alarm, lists of texts.
 // Knows nothing about routes or runs.
 
+import { drawMarked } from "./control-marks.js";
 import { shortened } from "./control-prompts.js";
 import { el, fit, setAttr, setClass, setStyle, setText } from "./dom.js";
 import { percent } from "./format.js";
@@ -71,18 +72,19 @@ export function alarm(parent) {
 }
 
 /** Fresh texts: whether the target allows each, and how it is weighed. */
-export function drawTexts(list, items, texts) {
+export function drawTexts(list, items, texts, names) {
   fit(list, items, texts.length, () => el("li"));
-  texts.forEach(({ text, prompt, allowed, log_ratio: ratio }, index) => {
+  texts.forEach((row, index) => {
+    const { allowed, log_ratio: ratio } = row;
     const words = allowed ? `×${weight(ratio)}` : "not in the target";
-    line(items[index], text, prompt, allowed, words, allowed ? Math.exp(Math.min(ratio ?? -20, 20)) : 0);
+    line(items[index], row, words, allowed ? Math.exp(Math.min(ratio ?? -20, 20)) : 0, names);
   });
 }
 
 /** Texts of the tuned model: whether each is in the target. */
-export function drawWritten(list, items, texts) {
+export function drawWritten(list, items, texts, names) {
   fit(list, items, texts.length, () => el("li"));
-  texts.forEach(({ text, prompt, allowed }, index) => line(items[index], text, prompt, allowed, allowed ? "in the target" : "not in the target", null));
+  texts.forEach((row, index) => line(items[index], row, row.allowed ? "in the target" : "not in the target", null, names));
 }
 
 function weight(ratio) {
@@ -92,7 +94,7 @@ function weight(ratio) {
 }
 
 /** heavy: its weight, 1 where it is written exactly as often as it should be; null: nobody weighed it. */
-function line(item, text, prompt, allowed, words, heavy) {
+function line(item, { text, prompt, allowed, marks, values }, words, heavy, names) {
   if (!item.pgParts) {
     item.pgParts = [el("span", "pg-tuning-mark", item), el("span", "pg-tuning-weight", item), el("span", "pg-tuning-words", item),
       el("span", "pg-control-after", item), el("bdi", "pg-tuning-text", item)];
@@ -109,5 +111,5 @@ function line(item, text, prompt, allowed, words, heavy) {
   setStyle(bar.firstChild, "width", `${(100 * (heavy ?? 0) / (1 + (heavy ?? 0))).toFixed(1)}%`); // 1 is the middle
   setText(said, words);
   setClass(said, "pg-hidden", allowed && heavy === null); // the tick says it to the eye
-  setText(body, text.replaceAll("\n", "↵"));
+  drawMarked(body, text.replaceAll("\n", "↵"), marks, values, names);
 }

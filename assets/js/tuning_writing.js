@@ -37,7 +37,7 @@ export function writing(parent, wantStrip) {
         search: how.value || null });
       settled();
       setText(label, `${view.num_allowed} of ${view.texts.length} are in the target. ${view.label}`);
-      drawWritten(list, items, view.texts);
+      drawWritten(list, items, view.texts, view.features);
     } catch (error) {
       problem(error);
     } finally {

@@ -52,6 +52,8 @@ class GaugeView(TypedDict):
     """Standard error of the exponent."""
     kind: str
     """``pointwise`` (a filter) or ``distributional``."""
+    finds: bool
+    """Whether it finds something in one place of a text, which is marked there."""
     refusal: str
     """Why this target cannot be met; empty where it can."""
 
@@ -146,6 +148,7 @@ def _gauges(
                 exponent=None if target is None else finite(target.exponents[j]),
                 error=None if target is None else finite(target.standard_errors[j]),
                 kind="pointwise" if one.yes_no and wanted in (0.0, 1.0) else "distributional",
+                finds=bool(one.finders),
                 refusal=refusal,
             )
         )

@@ -114,14 +114,18 @@ def shown(fresh: Fresh, goal: Goal, decode: object) -> list[TextView]:
     ranks = np.empty(len(fresh.texts), dtype=np.int64)
     for number in range(len(goal.prompts)):
         ranks[fresh.prompt_of == number] = np.arange(int((fresh.prompt_of == number).sum()))
+    rows = np.lexsort((fresh.prompt_of, ranks))[:NUM_SHOWN]
+    texts = [str(decode(fresh.texts[row][1])) for row in rows]
     return [
         TextView(
-            text=decode(fresh.texts[row][1]),
+            text=text,
             prompt=goal.label_of(fresh.prompt_of[row]),
             allowed=bool(np.isfinite(fresh.log_target[row])),
+            marks=goal.marks(text),
+            values=[finite(value) for value in fresh.features[row]],
             log_ratio=finite(log_ratios[row]),
         )
-        for row in np.lexsort((fresh.prompt_of, ranks))[:NUM_SHOWN]
+        for row, text in zip(rows, texts, strict=True)
     ]
 
 

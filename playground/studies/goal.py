@@ -28,6 +28,11 @@ LogFactor = Callable[[Floats, NDArray[np.int64]], Floats]
 MIN_LEARNT = 2
 
 
+def unmarked(text: str) -> list[list[int]]:
+    """Nobody says what the features found."""
+    return []
+
+
 @dataclass(frozen=True)
 class Share:
     """Texts of the pool that stand for draws of the target: rows, and how often each was picked."""
@@ -56,6 +61,8 @@ class Goal:
     describe: Describe
     labels: tuple[str, ...] = ()
     """The prompts as people know them, where there are several."""
+    marks: Callable[[str], list[list[int]]] = unmarked
+    """What the features found in a text, as ``TextRow.marks``."""
 
     def __post_init__(self) -> None:
         num_hits = int((self.log_target > -np.inf).sum())

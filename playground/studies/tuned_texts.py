@@ -14,6 +14,7 @@ from playground.engine.writing import expect_good
 from playground.sampling import Chain
 from playground.sampling.search import Search
 from playground.studies.tuning import Tuning
+from playground.studies.tuning_views import finite
 
 NUM_LANES = 64
 """Room for sixteen texts, or for the widest beam."""
@@ -24,6 +25,8 @@ class WrittenText(TypedDict):
     prompt: str
     """Where the goal has several; else empty."""
     allowed: bool
+    marks: list[list[int]]
+    values: list[float | None]
     """Whether the target gives it any probability."""
 
 
@@ -33,6 +36,7 @@ class WrittenView(TypedDict):
     label: str
     texts: list[WrittenText]
     num_allowed: int
+    features: list[str]
 
 
 def written(tuning: Tuning, chain: Chain, num_texts: int, seed: int, search: Search | None = None) -> WrittenView:
@@ -67,10 +71,17 @@ def written(tuning: Tuning, chain: Chain, num_texts: int, seed: int, search: Sea
     features = goal.describe(texts, log_base)
     allowed = np.isfinite(goal.log_potential(features, numbers))
     shown = [
-        WrittenText(text=decode(one), prompt=goal.label_of(int(number)), allowed=bool(good))
-        for one, number, good in zip(texts, numbers, allowed, strict=True)
+        WrittenText(
+            text=text,
+            prompt=goal.label_of(int(number)),
+            allowed=bool(good),
+            marks=goal.marks(text),
+            values=[finite(value) for value in values],
+        )
+        for text, number, good, values in zip(map(decode, texts), numbers, allowed, features, strict=True)
     ]
-    return WrittenView(label=label(chain, search), texts=shown, num_allowed=int(allowed.sum()))
+    num_allowed = int(allowed.sum())
+    return WrittenView(label=label(chain, search), texts=shown, num_allowed=num_allowed, features=list(goal.names))
 
 
 def label(chain: Chain, search: Search | None) -> str:

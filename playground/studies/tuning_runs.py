@@ -28,6 +28,7 @@ from playground.models.tuner import Tuner
 from playground.sampling import Chain
 from playground.sampling.search import Search
 from playground.studies.analysis import Analysis
+from playground.studies.control_texts import marks_in
 from playground.studies.giving_way import Worker, in_pieces, serving
 from playground.studies.goal import Floats, Goal, Ids
 from playground.studies.proposals import Proposal, tuned
@@ -73,6 +74,7 @@ def goal_of(
         lambda features, prompt_of: log_factor(features, [names[number] for number in prompt_of]),
         describe,
         tuple(names),
+        lambda text: marks_in(text, analysis.features),
     )
 
 

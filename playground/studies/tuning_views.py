@@ -46,6 +46,9 @@ class TextView(TypedDict):
     prompt: str
     """Where the goal has several; else empty."""
     allowed: bool
+    marks: list[list[int]]
+    values: list[float | None]
+    """What the features found and of how much, as in ``TextRow``."""
     log_ratio: float | None
     """log P/(Z π), nats: 0 where the policy is exact, below it where it writes the text too often."""
 

@@ -27,7 +27,7 @@ DRAW = """async (view) => {
   said.textContent = parts.verdict(view);
   const list = document.createElement('ol');
   host.append(said, list);
-  parts.drawTexts(list, [], view.texts);
+  parts.drawTexts(list, [], view.texts, view.facts.features);
 }"""
 HOSTILE = "<img src=x onerror=alert(1)>\u202eevil"
 
@@ -35,8 +35,9 @@ HOSTILE = "<img src=x onerror=alert(1)>\u202eevil"
 def test_the_panel_says_its_figures(gallery: Any) -> None:
     page = gallery(width=360)
     texts = [
-        {"text": HOSTILE, "prompt": HOSTILE, "allowed": True, "log_ratio": -0.7},
-        {"text": "b", "prompt": "", "allowed": False, "log_ratio": None},
+        {"text": HOSTILE, "prompt": HOSTILE, "allowed": True, "marks": [[0, 4, 0]], "values": [1.0],
+         "log_ratio": -0.7},
+        {"text": "b", "prompt": "", "allowed": False, "marks": [], "values": [0.0], "log_ratio": None},
     ]
     page.evaluate(DRAW, {**tuning_view("a"), "texts": texts, "alarm": "It is forgetting."})
     said = [text.replace("\u00a0", " ") for text in page.locator("#tuning .pg-meter-value").all_inner_texts()]
@@ -49,6 +50,7 @@ def test_the_panel_says_its_figures(gallery: Any) -> None:
     first, second = page.locator("#tuning li").all()
     assert first.locator(".pg-control-after").text_content() == f"{HOSTILE[:14]}…{HOSTILE[-14:]}"
     assert second.locator(".pg-control-after").is_hidden(), "one prompt alone needs no name"
+    assert first.locator("mark").text_content() == HOSTILE[:4]
     assert HOSTILE in first.text_content() and "×0.50" in first.text_content()
     assert "not in the target" in second.text_content() and page.locator("#tuning img").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
