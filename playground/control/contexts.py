@@ -17,7 +17,7 @@ from playground.control import arrays, refusals
 from playground.control.arrays import Floats
 from playground.control.dual import Dual, log_sum_exp
 from playground.control.faces import filtered
-from playground.control.fit import Fit, fit, minimise
+from playground.control.fit import FAR_SCORE, Fit, fit, minimise
 from playground.control.hull import cone_residual
 from playground.control.newton import Minimum, gradually
 from playground.control.scaling import Scaling
@@ -164,6 +164,11 @@ def solve_averaged(rows: ContextRows, wanted: Floats, names: Sequence[str] | Non
     if not minimum.settled:
         _check_reachable(dual, groups, rows.shares)
         minimum = gradually(dual)
+        if not minimum.settled and float(np.abs(dual.rows @ minimum.exponents).max()) > FAR_SCORE:
+            raise PlaygroundError(
+                "With every prompt keeping its share, these means are at the very edge of what these rows allow. Move "
+                "a target a little, draw more, or fit pooled exponents, which let the prompts' shares move."
+            )
     centred = rows.features[rows.log_weights > -np.inf] - wanted
     return Shared(Tilt.of(scaling.exponents(minimum.exponents), directions, wanted, centred), scaling, minimum)
 

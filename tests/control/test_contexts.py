@@ -234,6 +234,18 @@ def test_what_cannot_be_met_names_the_prompt():
         target.log_factor(PHI, ["dragon"] * 6)
 
 
+@pytest.mark.parametrize(("target", "words"), [(0.5, "at the very edge"), (0.51, "no weighting of"), (0.499, "")])
+def test_a_prompt_that_never_says_it_bounds_the_average(target, words):
+    """The sea says it now and then, the moon never: half is what the average can only just not reach."""
+    pool = ContextRows.of([1.0] * 8 + [0.0] * 88, np.zeros(96), ["sea"] * 48 + ["moon"] * 48)
+    if words:
+        with pytest.raises(pg.PlaygroundError, match=words):
+            fit_joint(pool, [target], "averaged")
+    else:
+        parts = fit_joint(pool, [target], "averaged").parts
+        assert [part.moments[0] for part in parts] == pytest.approx([2 * target, 0])
+
+
 def test_few_texts_of_one_prompt_are_said():
     rows, weights, names = drawn(times=(20, 1))
     target = fit_joint(ContextRows.of(PHI[rows], weights, names), TARGETS, "each")
