@@ -25,6 +25,8 @@ class Purpose(IntEnum):
     """Whether quasi-rejection sampling takes a whole text; its step is 0."""
     PROMPT = 3
     """Which of several prompts the next text answers; its step is 0."""
+    DRAFT = 4
+    """A token of a model in training: the darts of its pool have shaped it and are none for judging it."""
 
 
 def uniform(seed: int, sample: int, step: int, purpose: int = Purpose.DRAW) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from playground.models import Backend, Chunk
-from playground.sampling.draw import draw, log_prob, uniform
+from playground.sampling.draw import Purpose, draw, log_prob, uniform
 
 NUM_LANES = 16
 
@@ -35,7 +35,8 @@ def drafts(
 ) -> Generator[float, None, list[Draft]]:
     """Draw texts from the model itself; yields the fraction done after every forward, returns the texts in order.
 
-    A text is a function of (model, prompt, seed, sample number) alone; ``first_sample`` is the number of the first.
+    A text is a function of (model, prompt, seed, sample number) alone, and has other darts than any text of the engine;
+    ``first_sample`` is the number of the first.
     """
     done: list[Draft] = []
     while len(done) < num_texts:
@@ -62,7 +63,7 @@ def _batch(
         for at in going:
             backend.fork(0, at + 1)
         for step in range(max_tokens):
-            darts = torch.tensor([uniform(seed, numbers[at], step) for at in going], dtype=torch.float64)
+            darts = torch.tensor([uniform(seed, numbers[at], step, Purpose.DRAFT) for at in going], dtype=torch.float64)
             token_ids = draw(logits, darts.to(logits.device))
             log_q = log_prob(logits, token_ids).tolist()
             for at, token_id, taken in zip(going, token_ids.tolist(), log_q, strict=True):

@@ -64,6 +64,7 @@ class Drawing:
         session: str = "",
     ) -> Drawing:
         """Queue the request; PlaygroundError where it can never run."""
+        seed = proposal.seed_of(seed)
         lent = None if proposal.model is None else engine.lend(proposal.model)
         try:
             stream = engine.submit(proposal.request(num_samples, seed, first_sample, session, lent or 0))

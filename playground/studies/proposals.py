@@ -18,6 +18,8 @@ INSTEAD = cfg(0.0)
 """Guidance of scale 0: the second branch alone, bit for bit up to a constant, while the first, whose distribution is
 wanted, still runs beside it and says log a."""
 NO_CHAIN = Chain()
+OTHER_DARTS = 0x5DEECE66D
+"""What is added to the bits of a seed for a model that was tuned: see ``seed_of``."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Proposal:
     def truncates(self) -> bool:
         """Whether it cuts tokens off, so that some of the model's texts have probability 0."""
         return self.guidance.mask > 0 or any(stage.may_forbid for stage in self.chain.samplers)
+
+    def seed_of(self, seed: int) -> int:
+        """The seed of its darts. A tuned model has learnt what the darts of a pool drew; under the same darts it would
+        write those texts again more often than it does, and look better than it is."""
+        return seed if self.model is None else seed ^ OTHER_DARTS
 
     def request(
         self, num_samples: int, seed: int, first_sample: int = 0, session: str = "", number: int = 0

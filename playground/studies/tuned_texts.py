@@ -13,6 +13,7 @@ from playground.engine import Done, Engine, Request, Step
 from playground.engine.writing import expect_good
 from playground.sampling import Chain
 from playground.sampling.search import Search
+from playground.studies.proposals import OTHER_DARTS
 from playground.studies.tuning import Tuning
 from playground.studies.tuning_views import finite
 
@@ -54,7 +55,7 @@ def written(tuning: Tuning, chain: Chain, num_texts: int, seed: int, search: Sea
                 goal.prompts[number],
                 chain,
                 tuning.settings.max_tokens,
-                seed,
+                seed ^ OTHER_DARTS,
                 num_samples=len(ids),
                 first_sample=first,
                 keep_rows=False,
