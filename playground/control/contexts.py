@@ -18,12 +18,13 @@ from playground.control.arrays import Floats
 from playground.control.dual import Dual, log_sum_exp
 from playground.control.faces import filtered
 from playground.control.fit import FAR_SCORE, Fit, fit, minimise
-from playground.control.hull import cone_residual
+from playground.control.hull import face
 from playground.control.newton import Minimum, gradually
 from playground.control.scaling import Scaling
 from playground.control.tilt import Tilt
 from playground.errors import PlaygroundError
 
+NO_WEIGHTING = "no weighting of these rows has these means"
 MAX_LABEL = 40
 """Characters of a prompt that a sentence shows."""
 
@@ -161,14 +162,10 @@ def solve_averaged(rows: ContextRows, wanted: Floats, names: Sequence[str] | Non
     starts = tuple(int(place) for place in np.searchsorted(groups, np.arange(len(rows.labels))))
     dual = Dual(scaling.rows(rows.features[used]), rows.log_weights[used], starts, tuple(map(float, rows.shares)))
     minimum = minimise(dual)
-    if not minimum.settled:
-        _check_reachable(dual, groups, rows.shares)
-        minimum = gradually(dual)
-        if not minimum.settled and float(np.abs(dual.rows @ minimum.exponents).max()) > FAR_SCORE:
-            raise PlaygroundError(
-                "With every prompt keeping its share, these means are at the very edge of what these rows allow. Move "
-                "a target a little, draw more, or fit pooled exponents, which let the prompts' shares move."
-            )
+    far = float(np.abs(dual.rows @ minimum.exponents).max(initial=0.0)) > FAR_SCORE
+    if not minimum.settled or far:
+        _check_inside(dual, groups, rows.shares)
+        minimum = minimum if minimum.settled else gradually(dual)
     centred = rows.features[rows.log_weights > -np.inf] - wanted
     return Shared(Tilt.of(scaling.exponents(minimum.exponents), directions, wanted, centred), scaling, minimum)
 
@@ -179,13 +176,15 @@ def quoted(label: Any) -> str:
     return f"“{text if len(text) <= MAX_LABEL else text[:MAX_LABEL] + '…'}”"
 
 
-def _check_reachable(dual: Dual, groups: NDArray[np.int64], shares: Floats) -> None:
-    """Weights that keep the shares and meet the targets are a point of a cone; PlaygroundError where it holds none."""
-    memberships = (groups[:, None] == np.arange(len(shares))).astype(np.float64)
-    columns = np.concatenate([dual.rows, memberships], axis=1).T
-    wanted = np.concatenate([np.zeros(dual.rows.shape[1]), shares])
-    if float(np.linalg.norm(cone_residual(columns, wanted))) > 1e-7:
-        raise PlaygroundError(
-            "With every prompt keeping its share, no weighting of these rows has these means. Move the targets, draw "
-            "more, or fit pooled exponents, which let the prompts' shares move."
-        )
+def _check_inside(dual: Dual, groups: NDArray[np.int64], shares: Floats) -> None:
+    """PlaygroundError unless weights above 0 on all rows keep the shares and meet the targets. Such weights are a point
+    inside the hull of the rows that say by how much each misses the targets, and each prompt its share."""
+    memberships = (groups[:, None] == np.arange(len(shares))) - shares
+    on = face(np.concatenate([dual.rows, memberships], axis=1))
+    if on.support.all():
+        return
+    fact = "these means are at the very edge of what these rows allow" if on.inside else NO_WEIGHTING
+    raise PlaygroundError(
+        f"With every prompt keeping its share, {fact}. Move the targets, draw more, or fit pooled exponents, which let "
+        "the prompts' shares move."
+    )
