@@ -16,6 +16,10 @@ from playground.control.arrays import Floats
 TOLERANCE = 1e-9
 """Of the largest row: nearer than this to a face counts as on it."""
 
+MAX_STALLED = 40
+"""Rounds that may pass without a visibly shorter residual: its direction still improves when its length, a square, no
+longer tells."""
+
 
 @dataclass(frozen=True)
 class Face:
@@ -78,7 +82,7 @@ def cone_residual(columns: Floats, wanted: Floats) -> Floats:
     (Lawson & Hanson 1974, chapter 23)."""
     num_columns = columns.shape[1]
     amounts, active = np.zeros(num_columns), np.zeros(num_columns, dtype=bool)
-    residual = wanted.copy()
+    residual, stalled = wanted.copy(), 0
     for _ in range(3 * num_columns + 30):
         pull = columns.T @ residual
         pull[active] = -np.inf
@@ -103,7 +107,9 @@ def cone_residual(columns: Floats, wanted: Floats) -> Floats:
         amounts = np.zeros(num_columns)
         amounts[used] = solved
         closer = wanted - columns @ amounts
-        if np.linalg.norm(closer) >= np.linalg.norm(residual) * (1 - 1e-14):
+        before, after = float(np.linalg.norm(residual)), float(np.linalg.norm(closer))
+        stalled = stalled + 1 if after >= before * (1 - 1e-14) else 0
+        if after > before * (1 + 1e-12) or stalled > MAX_STALLED:
             break  # no nearer in this arithmetic
         residual = closer
     return residual

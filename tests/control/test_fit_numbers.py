@@ -119,6 +119,19 @@ def test_contradictions_of_many_features_are_found_and_true():
                 assert (table @ part).max() == pytest.approx(most, abs=0.02 * np.abs(table).max())
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_thirty_faces_at_once_are_met_exactly(seed):
+    """Each second feature implies its neighbour and shall be as frequent: only the rows where both agree are left. The
+    search for the face ended a last digit too early, dropped rows that it needed, and the fit ran for its life."""
+    rng = np.random.default_rng(seed)
+    one = (rng.random((1000, 30)) < 0.3).astype(float)
+    other = one * (rng.random((1000, 30)) < 0.99)
+    fit = pg.control.fit(np.concatenate([one, other], axis=1), np.zeros(1000), np.tile(one.mean(axis=0), 2))
+    agree = (one == other).all(axis=1)
+    assert fit.status == "converged" and fit.residual < 1e-9
+    assert ((fit.probabilities > 0) == agree).all()
+
+
 def test_hundreds_of_features_that_contradict_each_other_are_refused_at_once(monkeypatch):
     """By the direction in which the search ran away, which proves it; the exact search for a face took a minute."""
     monkeypatch.setattr(sys.modules["playground.control.fit"], "face", None)
