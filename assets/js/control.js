@@ -108,7 +108,7 @@ async function open(node, tools) {
     if (!view.gauges) return paintRefusal("");
     features.paint(view);
     prompts.paint(view);
-    refusal.hidden = !view.refusal;
+    refusal.hidden = !view.refusal || view.gauges.some((gauge) => gauge.refusal); // said once, where it is
     setText(refusal, view.refusal);
     stale(Boolean(view.refusal));
     if (!view.refusal) {
