@@ -41,7 +41,7 @@ class Exactness:
     tvd: float
     """½ Σ|p − π| as E_π[max(0, 1 − r)]: it needs nothing but what π writes, so mass that π has lost counts in full."""
     jensen_shannon: float
-    """Nats, from the same draws, at most log 2; of the target mass that π never writes each part adds ½ log 2."""
+    """Nats, from the same draws, at most log 2; what π has surely lost of the target adds ½ log 2 times its share."""
     kl_base: float
     """KL(π‖a), nats: how far the policy has moved. An exact one stands at KL(p‖a)."""
     z_share: float
@@ -84,15 +84,17 @@ def exactness(
     r = np.exp(log_r)
     r_log_r = np.where(r > 0, r * np.where(r > 0, log_r, 0.0), 0.0)
     half = np.log((1 + r) / 2)
-    squares = float(np.square(r).sum())
+    squares, share = float(np.square(r).sum()), float(r.mean())
+    error = float(r.std(ddof=1) / math.sqrt(r.size)) if r.size > 1 else math.inf
+    lost = max(0.0, 1 - share - NUM_STANDARD_ERRORS * error)  # surely: noise around 1 must not count as loss
     return Exactness(
         num_samples=num_samples,
         kl_target=float((r_log_r - r + 1).mean()),
         tvd=float(np.maximum(0.0, 1 - r).mean()),
-        jensen_shannon=float((0.5 * (r_log_r - (1 + r) * half)).mean()) + HALF_LOG_2 * max(0.0, 1 - float(r.mean())),
+        jensen_shannon=float((0.5 * (r_log_r - (1 + r) * half)).mean()) + HALF_LOG_2 * lost,
         kl_base=float((log_pi - log_a).mean()),
-        z_share=float(r.mean()),
-        z_share_error=float(r.std(ddof=1) / math.sqrt(r.size)) if r.size > 1 else math.inf,
+        z_share=share,
+        z_share_error=error,
         ess_fraction=float(r.sum()) ** 2 / squares / r.size if squares else 0.0,
         moments=tuple(np.nanmean(np.asarray(features, dtype=np.float64).reshape(num_samples, -1), 0).tolist()),
         rate=float((log_p > -np.inf).mean()),

@@ -41,6 +41,14 @@ def test_an_exact_policy_has_nothing_to_report():
     assert (found.ess_fraction, found.z_share, found.z_share_error) == pytest.approx((1, 1, 0), abs=1e-12)
 
 
+def test_noise_is_no_loss():
+    """Few draws of a sound policy: the mean of the JS estimates is the JS, not a tenth above it."""
+    rng, middle = np.random.default_rng(0), (TARGET + PI) / 2
+    found = [of(PI, P, rng.choice(5, size=64, p=PI)).jensen_shannon for _ in range(300)]
+    exact = (kl(TARGET, middle) + kl(PI, middle)) / 2
+    assert np.mean(found) == pytest.approx(exact, abs=3 * np.std(found) / math.sqrt(300))
+
+
 def test_lost_mass_counts_though_it_was_never_sampled():
     """A policy that writes one excluded-free text all the time: plug-in estimates would call it perfect."""
     collapsed = np.array([1e-9, 1e-9, 1e-9, 1e-9, 1 - 4e-9])
