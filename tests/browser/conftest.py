@@ -58,6 +58,13 @@ def url(default_model: Model) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def toy_url() -> Iterator[str]:
+    """A server on the toy model, where texts cost nothing."""
+    with serving("--backend", "toy") as address:
+        yield address
+
+
 @pytest.fixture
 def page(browser: Any, url: str) -> Iterator[Any]:
     """A fresh tab that fails the test on any script error, dialog or request to another host."""

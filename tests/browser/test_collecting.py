@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.control_section import add, after, draw, said, slide
 from tests.browser.driving import clean_tab
-from tests.browser.serving import serving
-from tests.browser.test_control import add, after, draw, said, slide
 
 pytestmark = pytest.mark.browser
 
@@ -22,16 +21,10 @@ ROWS = """() => [...document.querySelectorAll('.pg-control-collect .pg-control-t
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with serving("--backend", "toy") as address:
-        yield address
-
-
 @pytest.fixture
-def page(browser: Any, url: str) -> Iterator[Any]:
+def page(browser: Any, toy_url: str) -> Iterator[Any]:
     """A pool of the toy, its target half of the texts with a moon in them."""
-    with clean_tab(browser, url) as tab:
+    with clean_tab(browser, toy_url) as tab:
         after(tab, lambda: tab.locator("#pg-tab-control").click())
         assert tab.locator(".pg-control-collect").is_hidden(), "the toy's texts are all listed"
         draw(tab)

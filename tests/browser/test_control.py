@@ -9,65 +9,24 @@ from typing import Any
 
 import pytest
 
+from tests.browser.control_section import add, after, draw, said, slide
 from tests.browser.driving import clean_tab
 from tests.browser.serving import serving
 from tests.models.classifiers_made import save_classifier
 
 pytestmark = pytest.mark.browser
 
-SLIDE = """(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }"""
 ROWS = """() => [...document.querySelectorAll('.pg-control-texts li')].map((row) => ({
   text: row.querySelector('bdi').textContent, accepted: row.classList.contains('pg-accepted'),
   keep: parseFloat(row.querySelector('.pg-chance-bar').style.width),
   dart: parseFloat(row.querySelector('.pg-chance-dart').style.left) }))"""
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with serving("--backend", "toy") as address:
-        yield address
-
-
 @pytest.fixture
-def page(browser: Any, url: str) -> Iterator[Any]:
-    with clean_tab(browser, url) as tab:
+def page(browser: Any, toy_url: str) -> Iterator[Any]:
+    with clean_tab(browser, toy_url) as tab:
         after(tab, lambda: tab.locator("#pg-tab-control").click())
         yield tab
-
-
-def after(page: Any, action: Any) -> None:
-    """Do something and wait until the section has been painted again and stands still."""
-    painted = "Number(document.getElementById('pg-section-control').dataset.painted ?? 0)"
-    before = page.evaluate(painted)
-    action()
-    page.wait_for_function(f"(before) => {painted} > before", arg=before, timeout=30_000)
-    page.wait_for_function(f"""() => new Promise((resolve) => {{
-      const now = {painted};
-      setTimeout(() => resolve(now === {painted}), 600);
-    }})""")
-
-
-def said(page: Any, selector: str) -> str:
-    return str(page.inner_text(selector)).replace("\u00a0", " ")
-
-
-def slide(page: Any, selector: str, value: float) -> None:
-    after(page, lambda: page.locator(selector).first.evaluate(SLIDE, value))
-
-
-def draw(page: Any, num_texts: int = 150) -> None:
-    page.fill("#prompt textarea", "The dragon")
-    page.fill("#pg-control-texts", str(num_texts))
-    after(page, lambda: page.locator("#pg-control-draw").click())
-    page.wait_for_selector("#pg-control-cancel", state="hidden", timeout=60_000)
-    page.wait_for_timeout(900)
-
-
-def add(page: Any, kind: str, **fields: Any) -> None:
-    page.locator("#pg-control-kind").select_option(kind)
-    for name, value in fields.items():
-        page.locator(f".pg-control-add [name={name}]").fill(str(value))
-    after(page, lambda: page.get_by_role("button", name="Add feature").click())
 
 
 def test_the_toy_is_exact_and_rows_flip_with_beta(page: Any) -> None:
@@ -233,7 +192,7 @@ def test_a_classifier_that_the_host_named(browser: Any, tmp_path_factory: pytest
 
 
 @pytest.mark.parametrize("width", [360, 768])
-def test_no_sideways_scrolling(browser: Any, url: str, width: int) -> None:
-    with clean_tab(browser, url, viewport={"width": width, "height": 780}) as page:
+def test_no_sideways_scrolling(browser: Any, toy_url: str, width: int) -> None:
+    with clean_tab(browser, toy_url, viewport={"width": width, "height": 780}) as page:
         after(page, lambda: page.locator("#pg-tab-control").click())
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -6,14 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.browser.control_section import SLIDE, said
+
 pytestmark = pytest.mark.browser
 
-SLIDE = """(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }"""
 RUN_MS, POOL_MS = 240_000, 90_000
-
-
-def said(page: Any, selector: str) -> str:
-    return str(page.locator(selector).first.inner_text()).replace("\u00a0", " ")
 
 
 def draw(page: Any, num_texts: int, chip: int) -> None:
