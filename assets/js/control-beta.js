@@ -99,13 +99,14 @@ export function createBeta({ state, changed, failed }) {
 function reading({ beta, bands, measure, enumerated, num_accepted: taken, num_rows: rows }) {
   const value = divergence(beta.divergence);
   const cost = beta.per_accepted === null ? "–" : beta.per_accepted.toFixed(beta.per_accepted < 10 ? 1 : 0);
+  const exact = beta.log_beta >= beta.log_largest - 1e-9;
   const proof = enumerated ? " Nothing is clipped: the accepted texts follow the target exactly."
     : " No larger ratio was seen in this pool, which is not to say that there is none.";
   return {
     figures: [[percent(beta.acceptance_rate), `accepted${between(bands?.acceptance_rate, percent)}`], [cost, "proposals for each accepted text"],
-      [value, `${measure.toUpperCase()} from the target${between(bands?.divergence, divergence)}`]],
+      [value, `${measure.toUpperCase()} from the target${exact && !enumerated ? ", as far as this pool saw" : between(bands?.divergence, divergence)}`]],
     more: `β = ${short(Math.exp(beta.log_beta))}: of this pool ${count(taken)} of ${count(rows)} texts; TVD at most ${beta.tvd_bound.toFixed(3)}${enumerated ? "" : " by this pool"}.`
-      + (beta.log_beta >= beta.log_largest - 1e-9 ? proof : ""),
+      + (exact ? proof : ""),
   };
 }
 
@@ -122,7 +123,7 @@ function legendOf({ lines, measure, enumerated, gauges }) {
   const many = lines.length > 1;
   const entries = many ? lines.map((line, index) => [`line-${index}`, line.label])
     : [["line-0", `${measure.toUpperCase()} of what is accepted from the target`]];
-  if (!enumerated) entries.push(["band", "95 % of resampled pools"]);
+  if (!enumerated) entries.push(["band", "95 % of resampled pools, exponents as they are"]);
   entries.push(["moment", `mean of ${gauges[0].label} among the accepted${many ? ` of ${lines[0].label}` : ""}`], ["here", "this β"]);
   const cut = measure === "tvd" ? lines.filter((line) => line.floor > 0.005) : [];
   if (cut.length) entries.push(["floor", `share of the ${[...new Set(cut.map((line) => line.floor_of))].join(" or ")} that a cut proposal can never write`]);

@@ -71,16 +71,17 @@ async function open(node, tools) {
     const { features: wanted, targets, exponents } = now();
     const others = state.pool === TOY ? [] : state.pools.filter((one) => one.id !== state.pool && one.num_texts > 1);
     const body = { ...aimed(), measure: state.measure, only: state.only, bands, partial: true, others: others.map((one) => one.id) };
+    let view;
     try {
-      const view = await post("control/view", body);
-      if (body.pool !== TOY && view.gauges) stood = { features: wanted, targets, exponents };
-      paint(view);
+      view = await post("control/view", body);
     } catch (error) {
       if (now().features !== wanted || wanted === stood.features || body.pool === TOY || error.lost) return paintRefusal(error.message);
       Object.assign(now(), stood); // a feature that cannot be is not kept: nobody could take away what has no gauge
       features.refuse(error.message);
-      changed();
+      return changed();
     }
+    if (body.pool !== TOY && view.gauges) stood = { features: wanted, targets, exponents };
+    paint(view);
   });
   let stood = { ...state.asked };
 

@@ -184,7 +184,7 @@ class Tuning:
         self._texts = shown(fresh, self.goal, self.tuner.model.backend.vocabulary.decode)
         if self._best is None or kl < self._best[0]:
             self._best = (kl, len(self.points) - 1, self.tuner.weights(), self._texts)
-        yield self.view(f"Looked at the policy after {self.tuner.num_steps} steps")
+        yield self.view(f"Looked at the policy behind step {self.tuner.num_steps}")
 
     def _draw(self) -> Generator[TuningView, None, Fresh]:
         settings = self.settings
