@@ -25,7 +25,7 @@ from playground.sampling.search import BeamSearch, ContrastiveSearch
 PURSUITS: dict[type, type[Pursuit]] = {BeamSearch: BeamPursuit, ContrastiveSearch: ContrastivePursuit}
 PRIORITIES: tuple[Priority, ...] = ("interactive", "bulk")
 STARTS_A_ROUND = 8
-"""Samples of a request that start in one round at most."""
+"""Samples of a request that start in one round at most, beside others."""
 TURN_SAMPLES = 4
 """Samples after which a request that holds no more than it needs makes room for one that waits."""
 
@@ -74,11 +74,12 @@ class Scheduler:
         return self._planner.plan(self.running)
 
     def start_samples(self, job: Job) -> list[Sample]:
-        """Samples that draw their first token now from the shared prompt: one a free slot, the last on its lanes. Not
-        all in one round: copying a long prompt to sixty lanes would hold up everybody else."""
+        """Samples that draw their first token now from the shared prompt: one a free slot, the last on its lanes.
+        Beside others not all in one round: copying a long prompt to sixty lanes would hold them up."""
         assert isinstance(job.work, Request)
+        most = STARTS_A_ROUND if len(self.running) > 1 else job.num_unstarted
         started: list[Sample] = []
-        while job.root is not None and job.num_unstarted and len(started) < STARTS_A_ROUND:
+        while job.root is not None and job.num_unstarted and len(started) < most:
             if job.num_unstarted == 1:
                 gang, job.root = job.root, None
             elif len(job.samples) < job.num_slots - 1:
