@@ -1,6 +1,6 @@
 """Make the README's pictures: the real page with the default model, light, dark, and on a phone.
 
-Run: python tests/screenshots.py [--backend toy] [--cache-dir DIR]. Writes assets/screenshots/play*.png.
+Run: python tests/screenshots.py [--backend toy] [--cache-dir DIR]. Writes assets/screenshots/*.png.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ PICTURES = {
     "play-phone.png": {"viewport": {"width": 360, "height": 1400}, "color_scheme": "light", "is_mobile": True,
                        "device_scale_factor": 2},
 }
+CONTROL = {"viewport": {"width": 1440, "height": 1180}, "color_scheme": "light"}
 EXAMPLE = "The dragon and the plane"
 
 
@@ -47,6 +48,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         for name, context in PICTURES.items():
             take(browser, address, FOLDER / name, context)
+        take_control(browser, address, FOLDER / "control.png")
         browser.close()
 
 
@@ -68,6 +70,34 @@ def take(browser: Browser, address: str, path: Path, options: dict[str, Any]) ->
     page.wait_for_timeout(300)
     page.screenshot(path=str(path))
     check(page, path)
+    context.close()
+    print(f"wrote {path.relative_to(ROOT)}: {path.stat().st_size:,} bytes")
+
+
+def take_control(browser: Browser, address: str, path: Path) -> None:
+    """Half of the texts shall say *amazing*: pools of the model and of a prompt that asks for it, one in ten taken."""
+    context = browser.new_context(**CONTROL, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(f"{address}/?__theme=light")
+    page.wait_for_selector('body[data-ready="true"]', timeout=60_000)
+    page.locator("#pg-tab-control").click()
+    page.fill("#prompt textarea", "The movie was absolutely")
+    page.wait_for_timeout(1500)
+    for proposal in ("prompt", "model"):
+        page.locator("#pg-control-proposal").select_option(proposal)
+        if proposal == "prompt":
+            page.fill("#pg-control-asked", "It was great, stunning, amazing. The movie was absolutely")
+        page.locator("#pg-control-draw").click()
+        page.wait_for_selector("#pg-control-cancel", state="visible", timeout=20_000)
+        page.wait_for_selector("#pg-control-cancel", state="hidden", timeout=300_000)
+    page.get_by_role("button", name="1 in 10").click()
+    page.wait_for_timeout(1500)
+    page.evaluate("window.scrollTo(0, 0)")
+    page.mouse.move(2, 2)
+    page.wait_for_timeout(300)
+    if page.locator(".pg-control-legend li").count() < 4:
+        raise SystemExit(f"{path.name}: the curve has no legend; the picture was not made")
+    page.screenshot(path=str(path))
     context.close()
     print(f"wrote {path.relative_to(ROOT)}: {path.stat().st_size:,} bytes")
 
