@@ -120,9 +120,9 @@ class Drawings:
                     return False
                 await asyncio.sleep(BUSY_S)
                 continue
-            self._plan.popleft()
             self._kept, self._num_kept = self.pool, self._num_kept + self.now.num_samples
             self.now = following
+            self._plan.popleft()  # last: whoever cancels from another thread finds a plan, or ends what follows
             return True
         return False
 

@@ -26,9 +26,9 @@ class WrittenText(TypedDict):
     prompt: str
     """Where the goal has several; else empty."""
     allowed: bool
+    """Whether the target gives it any probability."""
     marks: list[list[int]]
     values: list[float | None]
-    """Whether the target gives it any probability."""
 
 
 class WrittenView(TypedDict):
