@@ -22,9 +22,7 @@ from playground.control.stopping import Reason, StoppingRule, in_words
 from playground.control.texts import Text
 from playground.studies.analysis import LogRatio
 from playground.studies.fresh_texts import FreshRows, FreshTexts
-
-PIECE = 16
-"""Texts judged at a time."""
+from playground.studies.reading import at_a_time
 
 
 @dataclass(frozen=True)
@@ -163,12 +161,13 @@ class Collection:
 
 def collect(source: FreshTexts, collection: Collection) -> Iterator[Text]:
     """Accepted texts as soon as they are (scripts); the engine's requests end with the iteration, however it ends."""
+    size = at_a_time(collection.aim.features)
     try:
         while collection.reason is None:
             fresh = source.read()
             if not fresh.numbers:
                 break
-            for piece in fresh.pieces(PIECE):  # nothing is read in vain behind the last one
+            for piece in fresh.pieces(size):  # nothing is read in vain behind the last one
                 if collection.reason is None:
                     yield from collection.add(collection.judge(piece))
                     source.take_in()

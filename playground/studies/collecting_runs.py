@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playground.errors import UNFORESEEN, PlaygroundError
-from playground.studies.collecting import PIECE, Collection
+from playground.studies.collecting import Collection
 from playground.studies.collecting_views import Promise, collection_view
 from playground.studies.fresh_texts import FreshTexts
 from playground.studies.giving_way import Worker
+from playground.studies.reading import at_a_time
 
 log = logging.getLogger(__name__)
 ABANDONED_S = 120.0
@@ -53,13 +54,18 @@ class CollectingRun:
         if self.task is not None and self.running:
             self.task.get_loop().call_soon_threadsafe(self._end)
 
-    def view(self, since: int = 0) -> dict[str, Any]:
-        """How far it is. Asking keeps it alive."""
+    async def ended(self) -> None:
+        """Until it is over."""
+        if self.task is not None:
+            await asyncio.wait({self.task})
+
+    def viewing(self, since: int = 0) -> Callable[[], dict[str, Any]]:
+        """How far it is, to be made into plain data on a worker. Asking keeps it alive."""
         self.asked_s = time.monotonic()
-        collection = self.collection
+        collection = self.collection.as_it_stands()
         elapsed_s = (self.ended_s or time.perf_counter()) - self.started_s
         per_s = collection.num_proposed / elapsed_s if elapsed_s > 0 else 0.0
-        return {
+        run = {
             "running": self.running,
             "label": self.label,
             "prompts": [one.context for one in self.source.proposals],
@@ -67,8 +73,8 @@ class CollectingRun:
             "per_s": per_s,
             "remaining_s": self._num_left() / per_s if per_s > 0 and self.running else None,
             "queue_place": self.source.queue_place,
-            **collection_view(collection, self.promise, since),
         }
+        return lambda: run | collection_view(collection, self.promise, since)
 
     def exporting(self) -> Callable[[], dict[str, Any]]:
         """Everything as it stands, to be made into plain data on a worker, for another program."""
@@ -101,13 +107,13 @@ class CollectingRun:
         self.source.close()
 
     async def _run(self, worker: Worker) -> None:
-        watch = asyncio.create_task(self._watch())
+        watch, size = asyncio.create_task(self._watch()), at_a_time(self.collection.aim.features)
         try:
             while self.collection.reason is None:
                 fresh = await self.source.read_soon()
                 if not fresh.numbers:
                     break
-                for piece in fresh.pieces(PIECE):  # tabs take turns on the worker
+                for piece in fresh.pieces(size):  # tabs take turns on the worker
                     if self.collection.reason is None:
                         judged = await asyncio.wrap_future(worker.submit(self.collection.judge, piece))
                         self.collection.add(judged)

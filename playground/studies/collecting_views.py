@@ -7,6 +7,7 @@ Knows nothing about sessions, engines or drawing. The fresh proposals were never
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
@@ -19,10 +20,10 @@ from playground.studies.analysis import Analysis, LogRatio, ratio_to
 from playground.studies.collecting import Collection, Judged
 from playground.studies.control_asks import Ask, beta_of, target_of
 from playground.studies.control_json import finite, fit_json
-from playground.studies.control_texts import TextRow, marks_in
+from playground.studies.control_texts import MARKING_S, TextRow, marks_in
 
 NUM_TOLD = 200
-"""Accepted texts in one answer; the next question gets the next ones."""
+"""Accepted texts in one answer, fewer where marking them takes long; the next question gets the next ones."""
 ENOUGH_FOR_TVD = 30
 ROUNDING = 1e-9
 
@@ -166,16 +167,21 @@ def _rows(collection: Collection, promise: Promise, judged: Judged, since: int) 
     keep = chances(judged.log_ratio[wanted], collection.aim.log_beta)
     texts, darts, contexts = judged.rows.texts, judged.rows.uniforms, judged.rows.contexts
     numbers = {label: number for number, label in enumerate(promise.prompts)}
-    return [
-        TextRow(
-            text=texts[row].text,
-            prompt=numbers.get(contexts[row]),
-            keep=float(chance),
-            u=float(darts[row]),
-            accepted=True,
-            values=judged.values[row].tolist(),
-            marks=marks_in(texts[row].text, collection.aim.features),
-            p=[],
+    told: list[TextRow] = []
+    until = time.monotonic() + MARKING_S
+    for row, chance in zip(wanted, keep, strict=True):
+        if told and time.monotonic() > until:
+            break
+        told.append(
+            TextRow(
+                text=texts[row].text,
+                prompt=numbers.get(contexts[row]),
+                keep=float(chance),
+                u=float(darts[row]),
+                accepted=True,
+                values=judged.values[row].tolist(),
+                marks=marks_in(texts[row].text, collection.aim.features),
+                p=[],
+            )
         )
-        for row, chance in zip(wanted, keep, strict=True)
-    ]
+    return told

@@ -5,6 +5,8 @@ Knows nothing about fits or drawing: plain data, made anew at every drag.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from typing import TypedDict
 
@@ -18,6 +20,8 @@ from playground.control.sampling import resampled
 from playground.studies.analysis import Analysis
 
 NUM_LISTED = 80
+MARKING_S = 0.3
+"""How long an answer looks for what the features found: a stranger's patterns may take most of a second a text."""
 
 
 class TextRow(TypedDict):
@@ -51,6 +55,7 @@ def text_rows(
     if analysis.enumerated:
         base = np.exp(analysis.pool.log_base)
         chances = np.stack([base, target.probabilities, base * keep / (base @ keep)], axis=1).tolist()
+    until = time.monotonic() + MARKING_S
     return [
         TextRow(
             text=analysis.pool.texts[row].text,
@@ -59,7 +64,7 @@ def text_rows(
             u=float(analysis.pool.uniforms[row]),
             accepted=bool(taken[row]),
             values=analysis.values[row].tolist(),
-            marks=marks_in(analysis.pool.texts[row].text, analysis.features),
+            marks=marks_in(analysis.pool.texts[row].text, analysis.features, until),
             p=chances[row],
         )
         for row in wanted[:NUM_LISTED]
@@ -78,9 +83,12 @@ def _in_turn(analysis: Analysis, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return rows[np.lexsort((which, ranks))]
 
 
-def marks_in(text: str, features: Sequence[Feature]) -> list[list[int]]:
+def marks_in(text: str, features: Sequence[Feature], until: float = math.inf) -> list[list[int]]:
     """What every feature found, cut so that none lies over another (the earlier start, then the earlier feature) and
-    joined where one feature's touch."""
+    joined where one feature's touch. Nothing after ``until`` (``time.monotonic``): patterns remember what they found,
+    so whoever asks again gets further."""
+    if time.monotonic() > until:
+        return []
     spans = sorted((start, j, end) for j, one in enumerate(features) for start, end in one.spans(text))
     marks: list[list[int]] = []
     for start, j, end in spans:

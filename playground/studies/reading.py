@@ -30,6 +30,12 @@ ABANDONED_S = 10.0
 """A page that shows how far it is asks twice a second; after so long without a question nobody waits for it."""
 
 
+def at_a_time(features: Sequence[Feature]) -> int:
+    """Texts that are read together. Few, since nobody knows how long one takes: strangers may ask for sixty patterns
+    of ten milliseconds each."""
+    return BATCH if any(one.readers for one in features) else FEW
+
+
 @dataclass
 class Part:
     """One pool with the table of what is read so far: its first ``num_read`` texts, so that nothing is chosen."""
@@ -63,9 +69,8 @@ class Part:
         self.reasons = {row: why for row, why in old.reasons.copy().items() if row < self.num_read}
 
     def read(self, features: Sequence[Feature], evaluator: Evaluator) -> Iterator[None]:
-        """Read on; yields after each piece. Few texts at a time, since nobody knows how long one takes: strangers may
-        ask for sixty patterns of ten milliseconds each."""
-        size = BATCH if any(one.readers for one in features) else FEW
+        """Read on; yields after each piece."""
+        size = at_a_time(features)
         until = time.monotonic() + PIECE_S
         while self.num_read < len(self.pool):
             start, stop = self.num_read, min(len(self.pool), self.num_read + size)

@@ -44,9 +44,10 @@ def compile_pattern(pattern: str) -> Matcher:
     return lambda text: compiled.search(_encodable(text)) is not None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def find_pattern(pattern: str, text: str) -> Sequence[Span]:
-    """Where it matches, the first few; remembered, because a drag asks about the same texts again and again."""
+    """Where it matches, the first few; remembered, for all patterns of a list in all texts that are shown, because a
+    drag asks about the same ones again and again."""
     matches = _compiled(pattern).finditer(_encodable(text))
     return tuple(match.span() for match in islice(matches, 2 * MAX_SPANS))
 

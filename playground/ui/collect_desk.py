@@ -6,9 +6,8 @@ Knows nothing about HTTP or drawing: checked JSON in, plain data out, Playground
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from weakref import WeakValueDictionary
 
 from playground.control.stopping import StoppingRule
 from playground.errors import PlaygroundError
@@ -29,8 +28,6 @@ class CollectDesk:
     """One for the whole server, beside the control section's."""
 
     control: ControlDesk
-    _running: WeakValueDictionary[str, CollectingRun] = field(default_factory=WeakValueDictionary)
-    """By the session's token; the session holds the run itself."""
 
     def questions(self) -> dict[str, Callable[[Session, Any], Awaitable[dict[str, Any]]]]:
         """Route -> what answers it."""
@@ -40,11 +37,6 @@ class CollectDesk:
             "collect_stop": self.stop,
             "collect_export": self.export,
         }
-
-    def leave(self, token: str) -> None:
-        """A tab closed: its collection ends."""
-        if (run := self._running.get(token)) is not None:
-            run.cancel()
 
     async def collect(self, session: Session, body: Any) -> dict[str, Any]:
         """Start, and answer at once; ``collection`` says how far it is."""
@@ -69,24 +61,26 @@ class CollectDesk:
         collection = Collection(Aim(features, promise.log_ratio, promise.log_beta, rule))
         run = CollectingRun(source, collection, promise, record.label, engine.model.name)
         run.start(self.control.worker_for(features))
-        session.collecting = self._running[session.token] = run
-        return run.view()
+        session.collecting = run
+        return await self._seen(run, 0)
 
     async def collection(self, session: Session, body: Any) -> dict[str, Any]:
         """Figures, and the accepted texts from number ``since`` on."""
-        return _run(session).view(asks.whole(asks.mapping(body), "since", 0, 0, MAX_TEXTS))
+        return await self._seen(_run(session), _since(body))
 
     async def stop(self, session: Session, body: Any) -> dict[str, Any]:
         """End it now; what was accepted stays."""
-        run, since = _run(session), asks.whole(asks.mapping(body), "since", 0, 0, MAX_TEXTS)
+        run, since = _run(session), _since(body)
         run.cancel()
-        if run.task is not None:
-            await run.task
-        return run.view(since)
+        await run.ended()
+        return await self._seen(run, since)
 
     async def export(self, session: Session, body: Any) -> dict[str, Any]:
         """All proposals, accepted and rejected, with what decided on each."""
         return await self.control.on_worker(_run(session).exporting())
+
+    async def _seen(self, run: CollectingRun, since: int) -> dict[str, Any]:
+        return await self.control.on_worker(run.viewing(since))
 
 
 def _run(session: Session) -> CollectingRun:
@@ -98,6 +92,10 @@ def _run(session: Session) -> CollectingRun:
 def _refuse_while_running(session: Session) -> None:
     if session.collecting is not None and session.collecting.running:
         raise PlaygroundError("A collection is under way in this tab; wait for it, or stop it first.", status=409)
+
+
+def _since(body: Any) -> int:
+    return asks.whole(asks.mapping(body), "since", 0, 0, MAX_TEXTS)
 
 
 def _rule(body: Mapping[str, Any]) -> StoppingRule:

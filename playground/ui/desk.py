@@ -251,9 +251,8 @@ class Desk:
 
     def forget(self, session: Session) -> None:
         """End a session's work and drop its rows."""
-        session.pools.leave()
+        session.leave()
         self.tuning.leave(session.token)
-        self.collect.leave(session.token)
         if self.host.status.state == "ready":
             self.host.engine.cancel_session(session.token)
 
@@ -261,7 +260,6 @@ class Desk:
         """A tab closed: end its work."""
         token = self.sessions.untie(gradio_hash)
         self.tuning.leave(token or "")
-        self.collect.leave(token or "")
         if token and self.host.status.state == "ready":
             self.host.engine.cancel_session(token)
 

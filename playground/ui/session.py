@@ -41,6 +41,12 @@ class Session:
     pools: Pools = field(default_factory=Pools)
     collecting: CollectingRun | None = None
 
+    def leave(self) -> None:
+        """The tab is gone, or closed for now: nothing is drawn, read or collected for it any more. From any thread."""
+        self.pools.leave()
+        if self.collecting is not None:
+            self.collecting.cancel()
+
     @contextmanager
     def at_work(self) -> Iterator[Session]:
         """Count one request of this tab while it runs; PlaygroundError (429) where there are too many."""
@@ -131,7 +137,7 @@ class Sessions:
         self._forget_old()
         while len(self._sessions) >= self._capacity:
             idle = next((token for token, session in self._sessions.items() if session.idle), None)
-            del self._sessions[idle or next(iter(self._sessions))]
+            self._end(idle or next(iter(self._sessions)))
         session = Session()
         self._sessions[session.token] = session
         return session
@@ -152,7 +158,11 @@ class Sessions:
             oldest = next(iter(self._sessions.values()))
             if time.monotonic() - oldest.used_s <= MAX_AGE_S:
                 return
-            del self._sessions[oldest.token]
+            self._end(oldest.token)
+
+    def _end(self, token: str) -> None:
+        """Nobody can ask for it any more: what goes on for it ends now."""
+        self._sessions.pop(token).leave()
 
     def tie(self, gradio_hash: str | None, session: Session) -> None:
         """Remember which tab a Gradio connection belongs to, so that closing it ends the tab's work."""
@@ -166,7 +176,7 @@ class Sessions:
         token = self._gradio.pop(gradio_hash or "", None)
         if token is not None and token in self._sessions:
             self._sessions[token].idle = True
-            self._sessions[token].pools.leave()
+            self._sessions[token].leave()
         return token
 
     def __len__(self) -> int:

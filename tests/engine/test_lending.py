@@ -59,6 +59,12 @@ def test_withdrawing_ends_what_runs_on_it_and_nothing_else(engine):
     assert not engine.fleet.has(number) and engine.status()["num_lanes_used"] == 0
 
 
+def test_what_shares_the_vocabulary_is_not_compared_with_it(engine, monkeypatch):
+    """Token by token that takes a tenth of a second, on the event loop and at every round of a pool."""
+    monkeypatch.setattr("playground.engine.fleet._identity", lambda *_: pytest.fail("compared"))
+    assert engine.fleet.has(engine.lend(engine.model))
+
+
 def test_an_idle_engine_forgets_too(engine):
     """Nobody asks for anything afterwards: the thread wakes for it alone, and sleeps again."""
     number = engine.lend(load_model(backend="toy"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from typing import Any
 
 import pytest
@@ -160,17 +161,43 @@ def test_cancelling_keeps_what_was_accepted(desk, tab):
     run(main())
 
 
-@pytest.mark.parametrize("tied", [True, False])
-def test_leaving_ends_it(desk, tab, tied):
+def test_slow_marks_hold_up_nobody(desk, tab, monkeypatch):
+    """Patterns of strangers are looked up off the event loop, and an answer has fewer texts where that takes long."""
+    monkeypatch.setattr("playground.studies.collecting_views.MARKING_S", -1.0)
+    threads: set[str] = set()
+
+    def marked(*_: Any) -> list[list[int]]:
+        threads.add(threading.current_thread().name)
+        return []
+
+    monkeypatch.setattr("playground.studies.collecting_views.marks_in", marked)
+
+    async def main() -> None:
+        pool = await drawn(desk, tab)
+        await desk.collect.collect(tab, {"pool": pool, **MOON, "num_accepted": 5})
+        await collected(desk, tab)
+        told = [(await desk.collect.collection(tab, {"since": since}))["rows"] for since in range(6)]
+        assert [len(rows) for rows in told] == [1, 1, 1, 1, 1, 0]
+        assert len({rows[0]["u"] for rows in told[:5]}) == 5
+        assert threads and threading.current_thread().name not in threads
+
+    run(main())
+
+
+@pytest.mark.parametrize("way", ["closed", "forgotten", "pushed out"])
+def test_leaving_ends_it(desk, tab, way):
     async def main() -> None:
         pool = await drawn(desk, tab)
         await desk.collect.collect(tab, {"pool": pool, **MOON, **LONG})
         await asyncio.sleep(0.05)
-        if tied:
+        if way == "closed":
             desk.sessions.tie("a connection", tab)
             await asyncio.to_thread(desk.leave, "a connection")
-        else:
+        elif way == "forgotten":
             desk.forget(tab)
+        else:
+            for _ in range(desk.settings.max_sessions + 1):
+                desk.sessions.create()
         await asyncio.wait_for(tab.collecting.task, 5)
         await idle(desk)
 
