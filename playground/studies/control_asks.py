@@ -18,8 +18,6 @@ from playground.control.joint import tilted
 from playground.errors import PlaygroundError
 from playground.studies.analysis import Analysis
 
-EXPONENT_LIMIT = 12.0
-
 
 @dataclass(frozen=True)
 class Ask:

@@ -42,8 +42,12 @@ T = TypeVar("T")
 State = Literal["preparing", "running", "done", "cancelled", "failed"]
 ABANDONED_S = 120.0
 """After so long without a question a run is nobody's."""
+LONGEST_S = 2 * 3600.0
+"""One run at a time: after so long it ends, so that others can begin."""
 MAX_KEPT = 4
 """Finished runs whose adapters stay in memory; the oldest goes."""
+MAX_SAVES = 4
+"""Of one run. The shelf is everybody's and its oldest adapter makes room."""
 
 
 def goal_of(
@@ -78,6 +82,10 @@ def goal_of(
     )
 
 
+class RunOver(PlaygroundError):
+    """A run has to end; says why."""
+
+
 @dataclass
 class Run:
     """One tab's tuning: how far it is, and the adapter."""
@@ -101,13 +109,17 @@ class Run:
     def is_active(self) -> bool:
         return self.task is not None and not self.task.done()
 
+    def check(self) -> None:
+        """RunOver where nobody has asked about it for long, or it has trained for as long as one may."""
+        now_s = time.monotonic()
+        if now_s - self.asked_s > ABANDONED_S:
+            raise RunOver("Stopped: nobody had asked about it for two minutes.")
+        if self.state == "running" and now_s - self.started_s > LONGEST_S:
+            raise RunOver("Stopped after two hours, so that others can begin. The adapter stays.")
 
-MAX_SAVES = 4
-"""Of one run. The shelf is everybody's and its oldest adapter makes room."""
-LONGEST_S = 2 * 3600.0
-"""One run at a time: after so long it ends, so that others can begin."""
+
 MakeGoal = Callable[[Run], Awaitable[Goal]]
-"""Draws or takes the pool (telling the run how far it is) and answers the goal."""
+"""Draws or takes the pool (telling the run how far it is, and checking it meanwhile) and answers the goal."""
 
 
 @dataclass
@@ -224,16 +236,12 @@ class TuningRuns:
             async with aclosing(in_pieces(run.tuning.run(), self.worker, serving(engine))) as views:
                 async for view in views:
                     run.view, run.message = view, view["message"]
-                    if time.monotonic() - run.asked_s > ABANDONED_S:
-                        run.state, run.message = "cancelled", "Stopped: nobody had asked about it for two minutes."
-                        return
-                    if time.monotonic() - run.started_s > LONGEST_S:
-                        run.state = "cancelled"
-                        run.message = "Stopped after two hours, so that others can begin. The adapter stays."
-                        return
+                    run.check()
             run.state = "done"
         except asyncio.CancelledError:
             run.state, run.message = "cancelled", "Cancelled. The adapter is as far as the last whole step."
+        except RunOver as over:
+            run.state, run.message = "cancelled", str(over)
         except PlaygroundError as error:
             run.state, run.message = "failed", str(error)
         except Exception as error:

@@ -5,6 +5,7 @@ Knows nothing about HTTP or Gradio. Every number is checked for type, finiteness
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ from playground.studies.rows import Knobs
 from playground.studies.strip import Strip, numbered
 
 MAX_SCALE = 20.0
+MAX_TARGET, MAX_EXPONENT = 1e9, 1e7
 MAX_PROMPTS = 8
 """Of one pool."""
 MAX_PINS, MAX_STOPS, MAX_STOP_CHARS = 64, 8, 200
@@ -82,6 +84,20 @@ def prompts(body: Mapping[str, Any], max_chars: int) -> tuple[Prompt, ...]:
     return tuple(replace(first, text=one).validated(max_chars) for one in texts)
 
 
+def targets(body: Mapping[str, Any], num_features: int) -> tuple[float, ...]:
+    """What each feature is to be on average; NaN for null: as it is under the model."""
+    given = _each(body, "targets", num_features)
+    return tuple(math.nan if one is None else _limited("targets", one, MAX_TARGET) for one in given)
+
+
+def exponents(body: Mapping[str, Any], num_features: int) -> tuple[float, ...] | None:
+    """Those that somebody has set by hand; None where nobody has."""
+    if body.get("exponents") is None:
+        return None
+    given = _each(body, "exponents", num_features)
+    return tuple(_limited("exponents", one, MAX_EXPONENT) for one in given)
+
+
 def contexts(body: Mapping[str, Any]) -> str:
     """How several prompts are meant: ``pooled`` where nothing is said, ``averaged`` or ``each``."""
     way = text(body, "contexts") or WAYS[0]
@@ -140,6 +156,17 @@ def stops(body: Mapping[str, Any]) -> tuple[str, ...]:
 def search(body: Mapping[str, Any]) -> Search | None:
     """``{"search": "beam", "num_beams": 4}``, a name alone, or nothing: tokens are drawn by darts."""
     return search_from_json(body.get("search"))
+
+
+def _each(body: Mapping[str, Any], name: str, num_features: int) -> list[Any]:
+    given = body.get(name)
+    if not isinstance(given, list) or len(given) != num_features:
+        raise PlaygroundError(f"{name} must be a list of {num_features} numbers, one for each feature.")
+    return given
+
+
+def _limited(name: str, value: Any, most: float) -> float:
+    return float(number({name: value}, name, 0, -most, most))
 
 
 def _kind(value: Any) -> str:

@@ -6,7 +6,6 @@ Knows nothing about HTTP or components: checked JSON in, plain data out, Playgro
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,7 +19,7 @@ from playground.settings import Settings
 from playground.studies import bigrams
 from playground.studies.analysis import Analysis
 from playground.studies.classifiers import Classifiers
-from playground.studies.control_asks import EXPONENT_LIMIT, Ask, beta_of, target_of
+from playground.studies.control_asks import Ask, beta_of, target_of
 from playground.studies.control_json import curve_json, fit_json
 from playground.studies.control_views import MEASURES, control_view
 from playground.studies.giving_way import Worker, serving
@@ -211,13 +210,11 @@ def ask_of(body: Mapping[str, Any], num_features: int) -> Ask:
     measure, only = asks.text(body, "measure") or "tvd", asks.text(body, "only")
     if measure not in MEASURES or only not in LISTS:
         raise PlaygroundError(f"measure is one of {', '.join(MEASURES)}; only one of {', '.join(LISTS[1:])} or empty.")
-    targets = _numbers(body, "targets", num_features, 1e9)
-    exponents = _numbers(body, "exponents", num_features, EXPONENT_LIMIT * 1e6) if body.get("exponents") else None
     rate = asks.number(body, "acceptance_rate", 0.1, 1e-9, 1.0) if body.get("acceptance_rate") is not None else None
     log_beta = asks.number(body, "log_beta", 0.0, -1e4, 1e4) if body.get("log_beta") is not None else None
     return Ask(
-        tuple(targets or ()),
-        None if exponents is None else tuple(exponents),
+        asks.targets(body, num_features),
+        asks.exponents(body, num_features),
         log_beta,
         rate,
         measure,
@@ -225,23 +222,6 @@ def ask_of(body: Mapping[str, Any], num_features: int) -> Ask:
         only,
         asks.contexts(body),
     )
-
-
-def _numbers(body: Mapping[str, Any], name: str, count: int, limit: float) -> list[float]:
-    given = body.get(name)
-    if not isinstance(given, list) or len(given) != count:
-        raise PlaygroundError(f"{name} must be a list of {count} numbers, one for each feature.")
-    numbers = []
-    for value in given:
-        if value is None and name == "targets":  # as it is under the model
-            numbers.append(math.nan)
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise PlaygroundError(f"{name} must hold numbers alone.")
-        if abs(value) > limit:
-            raise PlaygroundError(f"{name} must stay within ±{limit:g}.")
-        numbers.append(float(value))
-    return numbers
 
 
 def _ids(body: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,6 @@ Knows nothing about HTTP or drawing: checked JSON in, plain data out, Playground
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -39,10 +38,11 @@ from playground.studies.tuning_settings import FORGETTING, RANGES, TuningSetting
 from playground.ui import asks
 from playground.ui.session import Session
 
-MAX_EXPONENT = 1e4
 MAX_POOL, MAX_TOKENS, MAX_WRITTEN, MAX_TEXTS_A_STEP, MAX_STEPS = 5_000, 128, 16, 512, 200
 """What a visitor may ask for: a script has no such limits."""
 LOOK_S = 0.25
+ABOUT = ("prompt", "more_prompts", "features", "targets", "exponents", "contexts")
+"""What of a question is kept beside an adapter."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class TuningDesk:
         async def goal(run: Run) -> Goal:
             return await self._goal(run, asked, engine, session.token)
 
-        about = {name: body[name] for name in ("prompt", "features", "targets") if name in body}
+        about = {name: body[name] for name in ABOUT if name in body}
         return self._told(self.runs.start(session.token, engine, goal, wanted, about, resume))
 
     async def state(self, session: Session, body: Any) -> dict[str, Any]:
@@ -151,10 +151,7 @@ class TuningDesk:
 
     def _asked(self, session: Session, body: Mapping[str, Any]) -> Asked:
         given = features(body.get("features"), self.classifiers.tools(text_tools()))
-        wanted = _numbers(body, "targets", len(given), 1e9)
-        exponents = None
-        if body.get("exponents") is not None:
-            exponents = _numbers(body, "exponents", len(given), MAX_EXPONENT)
+        wanted, exponents = asks.targets(body, len(given)), asks.exponents(body, len(given))
         contexts = asks.contexts(body)
         if asks.text(body, "pool"):
             record = session.pools.get(asks.text(body, "pool"))
@@ -223,6 +220,7 @@ class TuningDesk:
         reading.start(self._evaluator, self.runs.worker, serving(engine))
         try:
             while (told := reading.view()) is not None and reading.is_usable:
+                run.check()
                 run.message = told["words"]
                 reading.asked_s = time.monotonic()
                 await asyncio.sleep(LOOK_S)
@@ -239,6 +237,7 @@ class TuningDesk:
         drawing = Drawings.start(engine, proposals, asked.num_texts, asked.seed, 0, token)
 
         def told() -> bool:
+            run.check()
             done = drawing.progress()
             run.drawn = done["num_done"] / done["num_wanted"]
             run.message = f"Drawing the pool: {done['num_done']:,} of {done['num_wanted']:,} texts"
@@ -265,15 +264,6 @@ class TuningDesk:
         if view and len(view["points"]) > since:
             answer["figures"] = tuning_curves.figures(view)
         return answer
-
-
-def _numbers(body: Mapping[str, Any], name: str, count: int, most: float) -> tuple[float, ...]:
-    """One number for each feature."""
-    given = body.get(name)
-    if not isinstance(given, list) or len(given) != count:
-        raise PlaygroundError(f"{name} must be a list of {count} numbers, one for each feature.")
-    free = name == "targets"
-    return tuple(math.nan if one is None and free else asks.number({name: one}, name, 0, -most, most) for one in given)
 
 
 def _tilt(exponents: Floats, values: Floats, contexts: Sequence[str]) -> Floats:

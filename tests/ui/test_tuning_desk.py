@@ -192,6 +192,21 @@ def test_a_run_that_nobody_asks_about_ends(desk, monkeypatch):
     assert "nobody had asked" in asyncio.run(start())["message"]
 
 
+def test_a_run_that_is_left_while_its_pool_is_drawn_ends_too(desk, monkeypatch):
+    """One at a time: else a closed laptop would hold up everybody for as long as five thousand texts take."""
+    monkeypatch.setattr(tuning_runs, "ABANDONED_S", 0.2)
+    session = desk.sessions.create()
+
+    async def start() -> None:
+        await desk.tuning.start(session, {**ASKED, "num_texts": 5000, "max_tokens": 128})
+        await asyncio.wait_for(asyncio.shield(desk.tuning.runs._runs[session.token].task), 10)
+
+    asyncio.run(start())
+    run = desk.tuning.runs.of(session.token)
+    assert run.state == "cancelled" and "nobody had asked" in run.message and run.tuning is None
+    assert run.drawn < 1
+
+
 def test_a_run_ends_after_a_while_and_is_not_kept_for_ever(desk, monkeypatch):
     """One at a time trains and the shelf is everybody's: nobody may hold the one or fill the other."""
     monkeypatch.setattr(tuning_runs, "LONGEST_S", -1.0)
