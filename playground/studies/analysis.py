@@ -6,7 +6,7 @@ Knows nothing about engines or pages. Everything here costs milliseconds, so it 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -63,14 +63,16 @@ class Analysis:
     def names(self) -> list[str]:
         return [one.label for one in self.features]
 
-    def fit(self, targets: Any, contexts: str = "pooled") -> Fit:
+    def fit(self, targets: Any, contexts: str = "pooled", free: Sequence[int] = ()) -> Fit:
         """Exponents for ``targets`` float64[F]. Where the pool follows several prompts, a ContextFit, ``contexts``
-        being one of WAYS (``each``: targets may be float64[C,F]); with one prompt all ways are the same."""
+        being one of WAYS (``each``: targets may be float64[C,F]); with one prompt all ways are the same. ``free``:
+        features that nobody asked anything of, whose targets are only what the pool has."""
         check_way(contexts)
         if self.has_prompts:
             return fit_joint(self.context_rows, targets, contexts, self.names)
         weights = self.pool.log_base if self.enumerated else self.pool.log_weights
-        return fit(self.values, weights, targets, names=self.names, enumerated=self.enumerated)
+        fitted = fit(self.values, weights, targets, names=self.names, enumerated=self.enumerated)
+        return _with_unseen(fitted, [j for j, one in enumerate(self.features) if one.yes_no and j not in free])
 
     @cached_property
     def prompts(self) -> frozenset[str]:
@@ -143,6 +145,23 @@ def ratio_to(fitted: Fit) -> LogRatio:
         return rows.log_weights + fitted.log_factor(values, rows.contexts)
 
     return log_ratio
+
+
+def _with_unseen(fitted: Fit, asked: Sequence[int]) -> Fit:
+    """All or none of the texts are to have a yes/no feature, and in this pool they do: nothing was to be excluded here,
+    so the fit has no filter, but among fresh texts there may be some."""
+    unseen = [j for j in asked if fitted.targets[j] in (0.0, 1.0) and fitted.exponents[j] == 0.0]
+    if not unseen:
+        return fitted
+    exponents, errors, identity = fitted.exponents.copy(), fitted.standard_errors.copy(), np.eye(fitted.targets.size)
+    exponents[unseen], errors[unseen] = np.where(fitted.targets[unseen] == 1.0, np.inf, -np.inf), np.nan
+    return replace(
+        fitted,
+        exponents=exponents,
+        standard_errors=errors,
+        directions=np.concatenate([fitted.directions, np.copysign(identity, exponents[:, None])[unseen]]),
+        heights=np.concatenate([fitted.heights, np.zeros(len(unseen))]),
+    )
 
 
 def betas_for(log_ratio: Floats) -> Floats:

@@ -36,6 +36,8 @@ class Ask:
     """One of ``joint.WAYS``: how several prompts are meant."""
     own: tuple[tuple[float, ...], ...] | None = None
     """Of several prompts with exponents of their own, once filled: what each of them is to have."""
+    free: tuple[int, ...] = ()
+    """Once filled: the features whose target was left as it is under the model."""
 
     def filled(self, analysis: Analysis) -> Ask:
         """With a number for every target; as it is under the model means, for each of several prompts, its own mean."""
@@ -43,7 +45,8 @@ class Ask:
         base, own = bare(analysis, self.contexts), None
         if self.contexts == "each" and isinstance(base, ContextFit):
             own = tuple(tuple(np.where(under_model, part.base_moments, wanted).tolist()) for part in base.parts)
-        return replace(self, targets=tuple(np.where(under_model, base.base_moments, wanted).tolist()), own=own)
+        targets, free = np.where(under_model, base.base_moments, wanted), np.flatnonzero(under_model)
+        return replace(self, targets=tuple(targets.tolist()), own=own, free=tuple(free.tolist()))
 
 
 def weights_of(analysis: Analysis) -> Floats:
@@ -62,7 +65,7 @@ def target_of(analysis: Analysis, ask: Ask) -> Fit:
     """What is asked for, fitted or set by hand; ``ask`` is filled. PlaygroundError where it cannot be."""
     if ask.exponents is not None:
         return _by_hand(analysis, ask.exponents, ask.contexts)
-    return analysis.fit(ask.targets if ask.own is None else ask.own, ask.contexts)
+    return analysis.fit(ask.targets if ask.own is None else ask.own, ask.contexts, ask.free)
 
 
 def refusal_of(analysis: Analysis, j: int, ask: Ask) -> str:

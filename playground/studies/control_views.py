@@ -147,7 +147,7 @@ def _gauges(
                 at_beta_between=None if bands is None else bands["moments"][j],
                 exponent=None if target is None else finite(target.exponents[j]),
                 error=None if target is None else finite(target.standard_errors[j]),
-                kind="pointwise" if one.yes_no and wanted in (0.0, 1.0) else "distributional",
+                kind="pointwise" if one.yes_no and wanted in (0.0, 1.0) and j not in ask.free else "distributional",
                 finds=bool(one.finders),
                 refusal=refusal,
             )

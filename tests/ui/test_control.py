@@ -7,10 +7,15 @@ import math
 import threading
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
+from playground.control.evaluation import Evaluator
+from playground.control.features import features
 from playground.errors import PlaygroundError
+from playground.studies.analysis import Analysis
+from playground.studies.control_asks import Ask, target_of
 from playground.ui.desk import Desk
 from playground.ui.session import Session
 
@@ -107,6 +112,24 @@ def test_what_cannot_be_met_is_said_at_its_gauge(desk, tab):
         pointwise = await desk.control.view(tab, {"pool": pool, "features": ["moon"], "targets": [1.0]})
         assert pointwise["gauges"][0]["kind"] == "pointwise" and pointwise["gauges"][0]["exponent"] == "inf"
         assert pointwise["beta"]["acceptance_rate"] == pytest.approx(pointwise["gauges"][0]["base"])
+
+    run(main())
+
+
+def test_what_is_left_as_it_is_forbids_nothing(desk, tab):
+    """A word that the pool never saw and nobody asked about: no filter, on the page or for fresh texts."""
+
+    async def main() -> None:
+        pool = await drawn(desk, tab)
+        ask = {"pool": pool, "features": ["moon", "zebra"], "targets": [0.5, None]}
+        view = await desk.control.view(tab, ask)
+        zebra = view["gauges"][1]
+        assert (zebra["kind"], zebra["exponent"], zebra["base"]) == ("distributional", 0.0, 0.0)
+        analysis = Analysis.of(tab.pools.texts(pool), features(["moon", "zebra"]), Evaluator())
+        rows = np.array([[1.0, 0.0], [1.0, 1.0]])
+        free, asked = (target_of(analysis, Ask((0.5, wanted)).filled(analysis)) for wanted in (np.nan, 0.0))
+        assert free.log_factor(rows)[1] == free.log_factor(rows)[0] and asked.log_factor(rows)[1] == -np.inf
+        assert view["fit"]["kl"] == pytest.approx(asked.kl)
 
     run(main())
 
