@@ -26,6 +26,7 @@ class Classifiers:
     by_name: dict[str, Classifier] = field(default_factory=dict)
     _read: OrderedDict[tuple[str, str], tuple[float, ...]] = field(default_factory=OrderedDict)
     _num_read: int = 0
+    """Probabilities in there."""
 
     @classmethod
     def of(cls, locations: Sequence[str], device: str = "auto") -> Classifiers:
@@ -81,8 +82,8 @@ class Classifiers:
         missing = [text for text, row in known.items() if row is None]
         found = dict(zip(missing, chosen.probabilities(missing), strict=True)) if missing else {}
         for text, row in found.items():
-            self._read[chosen.name, text] = row
-            self._num_read += len(row)
+            if self._read.setdefault((chosen.name, text), row) is row:  # else another thread has read it meanwhile
+                self._num_read += len(row)
         while self._num_read > MAX_REMEMBERED and self._read:
             self._num_read -= len(self._read.popitem(last=False)[1])
         return [known[text] or found[text] for text in texts]

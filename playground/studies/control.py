@@ -41,7 +41,7 @@ from playground.studies.collecting import Aim, Collection, collect
 from playground.studies.control_json import curve_json, fit_json
 from playground.studies.drawing import Drawing
 from playground.studies.fresh_texts import FreshTexts
-from playground.studies.proposals import Proposal, prompted, tuned
+from playground.studies.proposals import Proposal, numbered, prompted, tuned
 from playground.studies.text_tools import script_tools
 from playground.studies.tuning import Tuning
 from playground.studies.tuning_runs import goal_of
@@ -200,9 +200,9 @@ class Study:
         return first
 
     def _draw(self, number: int, num_texts: int, first: int, progress: Progress | None) -> Pool:
-        """Texts of one of the prompts; those of different prompts have different darts."""
+        """Texts of one of the prompts."""
         proposal = self.proposals[number]
-        drawing = Drawing.start(self.engine, proposal, num_texts, self.seed, (number << 32) + first)
+        drawing = Drawing.start(self.engine, proposal, num_texts, self.seed, numbered(number, first))
         for _ in drawing.run():
             if progress is not None:
                 progress(drawing.progress())

@@ -17,7 +17,7 @@ from playground.control.pool import Pool
 from playground.engine import Engine
 from playground.errors import PlaygroundError
 from playground.studies.drawing import Drawing
-from playground.studies.proposals import Proposal
+from playground.studies.proposals import Proposal, numbered
 
 ROUND = 64
 """Texts of one prompt before the next one's turn; of a single prompt all at once."""
@@ -27,7 +27,7 @@ BUSY_S = 1.0
 
 @dataclass
 class Drawings:
-    """``num_each`` texts of each proposal, numbered from ``first``; texts of different prompts have different darts."""
+    """``num_each`` texts of each proposal, numbered from ``first``."""
 
     engine: Engine
     proposals: Sequence[Proposal]
@@ -131,4 +131,4 @@ def _started(
     engine: Engine, proposals: Sequence[Proposal], turn: tuple[int, int, int], seed: int, session: str
 ) -> Drawing:
     which, first, num_texts = turn
-    return Drawing.start(engine, proposals[which], num_texts, seed, (which << 32) + first, session)
+    return Drawing.start(engine, proposals[which], num_texts, seed, numbered(which, first), session)

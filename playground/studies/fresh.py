@@ -15,6 +15,7 @@ from playground.control.exactness import Exactness, exactness, held_out_kl
 from playground.models.tuner import Text, Tuner
 from playground.studies.drafts import Draft, drafts
 from playground.studies.goal import Floats, Goal, Share
+from playground.studies.proposals import numbered
 from playground.studies.tuning_views import TextView, finite
 
 NUM_SHOWN = 8
@@ -49,15 +50,12 @@ class Fresh:
 def drawn(
     tuner: Tuner, goal: Goal, num_texts: int, max_tokens: int, seed: int, first_sample: int
 ) -> Generator[str, None, Fresh]:
-    """Draw about so many texts from the policy, the prompts sharing them evenly, and read them under the base.
-
-    Texts of different prompts have different darts: what is shared would make similar prompts write alike, and an
-    average over them less certain than its error says."""
+    """Draw about so many texts from the policy, the prompts sharing them evenly, and read them under the base."""
     share = max(2, num_texts // len(goal.prompts))
     texts: list[Text] = []
     log_policy: list[float] = []
     for number, prompt in enumerate(goal.prompts):
-        making = drafts(tuner.backend, prompt, share, max_tokens, seed, (number << 32) + first_sample)
+        making = drafts(tuner.backend, prompt, share, max_tokens, seed, numbered(number, first_sample))
         found = yield from _told(making, f"Writing {share * len(goal.prompts)} texts")
         texts += [(prompt, draft.token_ids) for draft in found]
         log_policy += [draft.log_prob for draft in found]

@@ -17,7 +17,7 @@ from playground.engine import Done, Engine, Item
 from playground.errors import PlaygroundError
 from playground.sampling.draw import Purpose, uniform
 from playground.studies.drawing import Drawing
-from playground.studies.proposals import MAX_DRAWN, Proposal
+from playground.studies.proposals import MAX_DRAWN, Proposal, numbered
 
 A_ROUND = 64
 """Texts that each of several prompts is asked for at a time: those of one prompt must not all come before the next."""
@@ -128,8 +128,7 @@ class FreshTexts:
             return None
         which = self._order[0]
         if which not in self._readings:
-            number = (which << 32) + self._first  # texts of different prompts have different darts
-            size, proposal = self._order.count(which), self.proposals[which]
+            number, size, proposal = numbered(which, self._first), self._order.count(which), self.proposals[which]
             drawing = Drawing.start(self.engine, proposal, size, self.seed, number, self.session)
             self._readings[which], self._begun = _Reading(drawing, number), True
         return self._readings[which]

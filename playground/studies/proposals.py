@@ -82,6 +82,12 @@ class Proposal:
         )
 
 
+def numbered(prompt: int, first: int = 0) -> int:
+    """The number of a text of one of several prompts. Different prompts have different darts: shared ones would make
+    similar prompts write alike, and an average over them less certain than its error says."""
+    return (prompt << 32) + first
+
+
 def prompted(context: str, prompt_ids: tuple[int, ...], asked_ids: tuple[int, ...], max_tokens: int) -> Proposal:
     """Texts written after another prompt, weighed as texts after this one."""
     return Proposal(context, prompt_ids, max_tokens, NO_CHAIN, INSTEAD, (Branch(asked_ids),))

@@ -13,7 +13,7 @@ from playground.engine import Done, Engine, Request, Step
 from playground.engine.writing import expect_good
 from playground.sampling import Chain
 from playground.sampling.search import Search
-from playground.studies.proposals import OTHER_DARTS
+from playground.studies.proposals import OTHER_DARTS, numbered
 from playground.studies.tuning import Tuning
 from playground.studies.tuning_views import finite
 
@@ -50,7 +50,7 @@ def written(tuning: Tuning, chain: Chain, num_texts: int, seed: int, search: Sea
         decode = engine.vocabulary.decode
         for number in np.unique(numbers):
             ids: list[list[int]] = [[] for _ in range(int((numbers == number).sum()))]
-            first = int(number) << 32  # texts of different prompts have different darts
+            first = numbered(int(number))
             request = Request(
                 goal.prompts[number],
                 chain,

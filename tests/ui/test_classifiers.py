@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from playground.control.texts import Text
 from playground.errors import PlaygroundError
 from playground.models.classifier import Classifier, classifier
+from playground.studies.classifiers import Classifiers
 from playground.ui.desk import Desk
 from playground.ui.session import Sessions
 from tests.models.classifiers_made import save_classifier
@@ -219,3 +221,22 @@ def test_who_waits_for_all_of_it_gets_it_whatever_else_the_tab_asks(held: tuple[
         assert len((await patient)["pool"]["texts"]) == 64
 
     run(main())
+
+
+def test_what_two_threads_read_at_once_is_counted_once() -> None:
+    """The control section and tuning have threads of their own; counted twice, it would crowd out what is known."""
+    both = threading.Barrier(2)
+
+    class Met(Held):
+        def probabilities(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
+            both.wait(30)
+            return [(0.5, len(text) / 100) for text in texts]
+
+    read = Classifiers({"org/met": Met("org/met")})
+    texts = [Text(f"text {number}", 1, 1.0) for number in range(20)]
+    threads = [threading.Thread(target=read.scores("org/met", "even"), args=(texts,)) for _ in range(2)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert read._num_read == 2 * 20 == sum(map(len, read._read.values()))
