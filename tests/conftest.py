@@ -50,11 +50,19 @@ def default_model() -> Model:
     return load_model("default", cache_dir=settings.cache_path, device="cpu")
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """What the libraries and 4,000 collected tests have made stays until the end: no collection of garbage has to look
-    through it again, which took a tenth of a second each time."""
+    through it again, which took a tenth of a second each time.
+
+    A module that waits for a program of its own has ``start_early``, and the program starts while others are tested.
+    """
     gc.collect()
     gc.freeze()
+    if session.config.option.collectonly or "PYTEST_XDIST_WORKER" in os.environ:  # whose modules nobody knows yet
+        return
+    for module in {item.module for item in session.items if isinstance(item, pytest.Function)}:
+        if hasattr(module, "start_early"):
+            module.start_early(session.config)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

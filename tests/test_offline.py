@@ -12,7 +12,9 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -48,17 +50,41 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """An audit hook sees every connection and look-up that Python code makes, whichever library makes it."""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The real program on the toy backend in a process of its own: (its address, the file of what it reached for)."""
-    folder = tmp_path_factory.mktemp("watched")
+@dataclass(frozen=True)
+class Program:
+    """The real program on the toy backend in a process of its own; ``watched`` is the file of what it reached for."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+    watched: Path
+
+
+STARTED = pytest.StashKey[Program]()
+
+
+def start(folder: Path) -> Program:
     watched, wrapper, port = folder / "reached", folder / "watch.py", _free_port()
     watched.touch()
     wrapper.write_text(WATCH)
     environment = {**os.environ, "WATCHED": str(watched)}
     command = [sys.executable, str(wrapper), "app.py", "--backend", "toy", "--num-threads", "1", "--port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    address = f"http://127.0.0.1:{port}"
+    return Program(process, f"http://127.0.0.1:{port}", watched)
+
+
+def start_early(config: pytest.Config) -> None:
+    """While other modules are tested: it needs seconds for its imports."""
+    folder = TemporaryDirectory()
+    config.add_cleanup(folder.cleanup)
+    program = config.stash[STARTED] = start(Path(folder.name))
+    config.add_cleanup(program.process.kill)  # where the session ends before this module
+
+
+@pytest.fixture(scope="module")
+def server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The program's address, and the file of what it reached for."""
+    program = pytestconfig.stash.get(STARTED, None) or start(tmp_path_factory.mktemp("watched"))
+    process, address, watched = program.process, program.address, program.watched
     try:
         _wait_until_ready(address, process)
         yield address, watched

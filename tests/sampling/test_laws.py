@@ -23,7 +23,7 @@ def applied(sampler: Sampler, row: torch.Tensor, history: list[int]) -> torch.Te
 
 
 @everyone
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_leaves_its_input_alone_keeps_a_token_and_revives_none(kind, data):
     sampler, row, history = data.draw(settings_of(kind)), data.draw(rows()), data.draw(histories())
@@ -38,7 +38,7 @@ def test_leaves_its_input_alone_keeps_a_token_and_revives_none(kind, data):
 
 
 @each(*(kind for kind in SAMPLERS.values() if kind.kind == "truncate"))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_a_truncation_only_removes(kind, data):
     sampler, row, history = data.draw(settings_of(kind)), data.draw(rows()), data.draw(histories())
@@ -49,7 +49,7 @@ def test_a_truncation_only_removes(kind, data):
 
 
 @each(*(kind for kind in SAMPLERS.values() if kind.off is not None))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_off_equals_absence(kind, data):
     sampler, row = kind(**kind.off), data.draw(rows())
@@ -58,7 +58,7 @@ def test_off_equals_absence(kind, data):
 
 
 @each(*(kind for kind in SAMPLERS.values() if kind.shift_invariant))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data(), shift=st.integers(-400, 400))
 def test_a_constant_on_all_logits_changes_no_probability(kind, data, shift):
     sampler, row, history = data.draw(settings_of(kind)), data.draw(rows()), data.draw(histories())
@@ -69,7 +69,7 @@ def test_a_constant_on_all_logits_changes_no_probability(kind, data, shift):
 
 
 @each(*(kind for kind in SAMPLERS.values() if kind.keeps_argmax))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_who_claims_to_keep_the_argmax_keeps_it(kind, data):
     row = data.draw(rows())
@@ -87,7 +87,7 @@ def test_the_laws_of_shift_and_argmax_can_fail():
     assert applied(typical, torch.tensor([0.6, 0.3, 0.1]).log(), [])[0] == -torch.inf
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(chains(), rows(), histories()), min_size=2, max_size=5))
 def test_batched_equals_one_at_a_time(users):
     plan = stack([chain for chain, _, _ in users])
@@ -96,7 +96,7 @@ def test_batched_equals_one_at_a_time(users):
         assert torch.equal(together[number], chain.apply(row[None], [history])[0])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(samplers(), min_size=2, max_size=6), rows(), st.randoms(use_true_random=False))
 def test_columns_equal_numbers(found, row, shuffle):
     """The same code with a parameter as a column: the same sampler with different settings in one pass."""
@@ -109,7 +109,7 @@ def test_columns_equal_numbers(found, row, shuffle):
         assert torch.equal(together[number], chain.apply(row[None], history[:1])[0])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(chains(), rows(), histories())
 def test_trace_and_apply_agree(chain, row, history):
     trace = chain.trace(row, history)
