@@ -6,8 +6,8 @@ Knows nothing about adapters.
 from __future__ import annotations
 
 from playground.models import Model
-from playground.models.choosing import choose_backend
 from playground.models.toy import ToyVocabulary
+from tests.models.chosen import chosen_backend
 from tests.models.tiny import MAX_CONTEXT, VOCABULARY_SIZE, tiny_model
 
 
@@ -21,7 +21,5 @@ class TinyVocabulary(ToyVocabulary):
 
 def tiny(name: str = "llama") -> Model:
     hf_model, vocabulary = tiny_model(name), TinyVocabulary()
-    backend, note = choose_backend(hf_model, vocabulary, MAX_CONTEXT)
-    for lane in (0, 1):  # those of the check
-        backend.release(lane)
+    backend, note = chosen_backend(hf_model, vocabulary, MAX_CONTEXT)
     return Model(f"tiny {name}", backend, f"float32 weights; {note}", backend.bytes_per_token(), None, hf_model)

@@ -21,6 +21,7 @@ from playground.models.causal_lm import SlotBackend
 from playground.models.choosing import choose_backend
 from playground.models.grouping import Costs
 from playground.models.per_lane import PerLaneBackend
+from tests.models.chosen import chosen_backend
 from tests.models.tiny import BATCHED, MAX_CONTEXT, ONE_LANE, VOCABULARY_SIZE, tiny_model
 
 TOLERANCE = 1e-4
@@ -57,10 +58,7 @@ def _transformers(name: str, unpacked: bool = False) -> Subject:
         backend = SlotBackend(model, TinyVocabulary(), MAX_CONTEXT, 2, packs=False)
         backend._costs = Costs(rectangle_bytes=1e18, token_bytes=0)  # all rows in one rectangle, however padded
         return Subject(backend, reference)
-    backend, _ = choose_backend(model, TinyVocabulary(), MAX_CONTEXT)
-    for lane in (0, 1):
-        backend.release(lane)
-    return Subject(backend, reference)
+    return Subject(chosen_backend(model, TinyVocabulary(), MAX_CONTEXT)[0], reference)
 
 
 SUBJECTS = {

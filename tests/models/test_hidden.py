@@ -11,7 +11,7 @@ from torch import Tensor
 from playground.errors import PlaygroundError
 from playground.models import Chunk, ToyBackend, hidden
 from playground.models.causal_lm import SlotBackend
-from playground.models.choosing import choose_backend
+from tests.models.chosen import chosen_backend
 from tests.models.test_contract import TOLERANCE, TinyVocabulary, text
 from tests.models.tiny import BATCHED, MAX_CONTEXT, ONE_LANE, VOCABULARY_SIZE, tiny_model
 
@@ -27,10 +27,7 @@ def _plain(model: Any, token_ids: list[int]) -> Tensor:
 def _backend(name: str) -> Any:
     if name.endswith("-unpacked"):
         return SlotBackend(tiny_model(name.removesuffix("-unpacked")), TinyVocabulary(), MAX_CONTEXT, 2, packs=False)
-    backend, _ = choose_backend(tiny_model(name), TinyVocabulary(), MAX_CONTEXT)
-    for lane in (0, 1):
-        backend.release(lane)
-    return backend
+    return chosen_backend(tiny_model(name), TinyVocabulary(), MAX_CONTEXT)[0]
 
 
 @pytest.mark.parametrize("name", [*BATCHED, *ONE_LANE, "llama-unpacked", "mistral-unpacked"])

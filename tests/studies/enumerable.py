@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from playground.models import Model
-from playground.models.choosing import choose_backend
 from playground.models.toy import ToyVocabulary
 from playground.models.tuner import Tuner
 from playground.studies.goal import Floats, Goal, Ids
+from tests.models.chosen import chosen_backend
 
 END, PROMPT, LENGTH = 3, (0,), 4
 SPACE: tuple[Ids, ...] = tuple(
@@ -54,9 +54,7 @@ def weights() -> Any:
 
 def model() -> Model:
     vocabulary = FourTokens()
-    backend, note = choose_backend(weights(), vocabulary, 16)
-    for lane in (0, 1):
-        backend.release(lane)
+    backend, note = chosen_backend(weights(), vocabulary, 16)
     return Model("four tokens", backend, f"float32 weights; {note}", backend.bytes_per_token(), None, weights())
 
 
