@@ -2,7 +2,7 @@
 // Knows nothing about the figures' meaning beyond their names; the chart comes whole from the server.
 
 import { setAttr, setStyle, setText } from "./dom.js";
-import { count, percent } from "./format.js";
+import { count, percent, short } from "./format.js";
 import { plotly } from "./page.js";
 import { check, el } from "./panels.js";
 import { draw } from "./plot.js";
@@ -130,5 +130,3 @@ function legendOf({ lines, measure, enumerated, gauges }) {
   entries.push(["seen", enumerated ? "past here every text is kept in proportion: exact" : "past here no larger ratio was seen, so nothing is known"]);
   return entries;
 }
-
-const short = (value) => (value >= 1e4 || value < 1e-3 ? value.toExponential(2) : Number(value.toPrecision(3)));

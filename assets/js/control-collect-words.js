@@ -1,17 +1,15 @@
 // What a collection's figures mean, in sentences: what it will take, how it goes, whether the fresh texts bear the pool out.
 // Knows nothing about nodes or requests.
 
-import { count, percent } from "./format.js";
+import { count, duration, percent, short } from "./format.js";
 
-const short = (value) => (value >= 1e4 || value < 1e-3 ? value.toExponential(2) : String(Number(value.toPrecision(3))));
-const time = (seconds) => (seconds < 90 ? `${Math.max(1, Math.round(seconds))} s` : `${Math.round(seconds / 60)} min`);
 const plain = (value, unit) => `${Number(value.toPrecision(4))} ${unit}`.trim();
 
 /** Before it starts. beta: the pool's figures at this β; rule: as it stands in the boxes; perS: texts a second, if known. */
 export function promised(beta, { num_accepted: wanted, max_proposals: most, precision }, perS) {
   if (beta.per_accepted === null) return "Nothing of this pool is accepted at this β.";
   const each = `This pool expects ${beta.per_accepted.toFixed(beta.per_accepted < 10 ? 1 : 0)} proposals for each accepted text`;
-  const long = (texts) => (perS > 0 ? `, some ${time(texts / perS)} if nobody else writes` : "");
+  const long = (texts) => (perS > 0 ? `, some ${duration(texts / perS)} if nobody else writes` : "");
   if (!(most > 0)) return `${each}.`;
   const needed = wanted > 0 ? beta.per_accepted * wanted : Infinity;
   const surely = precision > 0 ? Math.max(10, (1.96 / precision) ** 2 * (1 - beta.acceptance_rate)) * beta.per_accepted : Infinity;

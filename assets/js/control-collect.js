@@ -5,7 +5,7 @@ import { post } from "./api.js";
 import { aim, bias, figures, means, promised, test } from "./control-collect-words.js";
 import { makeRow, paintRow } from "./control-list.js";
 import { fit, setText } from "./dom.js";
-import { count } from "./format.js";
+import { count, duration } from "./format.js";
 import { el } from "./panels.js";
 import { copied, saved } from "./saving.js";
 
@@ -176,6 +176,5 @@ function progress(view) {
   const done = `${count(view.num_accepted)}${view.num_wanted ? ` of ${count(view.num_wanted)}` : ""} accepted, ${count(view.num_proposed)} proposals`;
   if (view.queue_place) return `place ${view.queue_place} in the queue; people who type go first`;
   if (view.remaining_s === null) return "the first texts are being written";
-  const left = view.remaining_s < 90 ? `${Math.ceil(view.remaining_s)} s` : `${Math.round(view.remaining_s / 60)} min`;
-  return `${done} · ${view.per_s.toFixed(view.per_s < 10 ? 1 : 0)} a second · about ${left} left`;
+  return `${done} · ${view.per_s.toFixed(view.per_s < 10 ? 1 : 0)} a second · about ${duration(view.remaining_s)} left`;
 }

@@ -4,7 +4,7 @@
 import { post } from "./api.js";
 import { createMorePrompts } from "./control-prompts.js";
 import { setText } from "./dom.js";
-import { count } from "./format.js";
+import { count, duration } from "./format.js";
 import { knobs, promptJson } from "./knobs.js";
 import { el } from "./panels.js";
 import { saved } from "./saving.js";
@@ -150,9 +150,7 @@ function progressWords(progress) {
   if (progress.done) return `${done} · ${rate}`;
   if (progress.queue_place) return `place ${progress.queue_place} in the queue; people who type go first`;
   if (!progress.num_writing && !progress.num_done) return "reading the prompt";
-  return progress.remaining_s === null ? `${count(progress.num_writing)} texts are being written` : `${done} · ${rate} · ${left(progress.remaining_s)} left`;
+  return progress.remaining_s === null ? `${count(progress.num_writing)} texts are being written` : `${done} · ${rate} · ${duration(progress.remaining_s)} left`;
 }
-
-const left = (seconds) => (seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} min`);
 
 const button = (words, id, onclick) => el("button", { type: "button", class: "pg-button", id, onclick }, words);

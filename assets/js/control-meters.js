@@ -1,7 +1,7 @@
 // How far the pool carries the target: quiet meters of the fit that move with every drag, tinted where they warn.
 // Knows nothing about how the figures are made; the server says them and where they begin to warn.
 
-import { count, percent } from "./format.js";
+import { count, percent, short } from "./format.js";
 import { createMeters } from "./meter.js";
 
 /**
@@ -14,7 +14,7 @@ const METERS = [
     draw: ({ kl }, rows) => ({ value: Math.max(0, kl).toFixed(2), note: "nats", share: kl / Math.log(Math.max(rows, 2)) }) },
   { name: "z", title: "Z", exact: true,
     about: "The total of P, the target before it is divided to sum to 1. Accepting exactly takes (largest P/q) / Z proposals a text.",
-    draw: ({ log_z: logZ }) => ({ value: figure(Math.exp(logZ)), note: "", share: null }) },
+    draw: ({ log_z: logZ }) => ({ value: short(Math.exp(logZ)), note: "", share: null }) },
   { name: "ess", title: "Effective texts",
     about: "Effective sample size: how many texts of the target itself these weighted ones are worth. Below 100 every figure is shaky: draw more.",
     draw: ({ ess, limits }, rows) => ({ value: count(Math.round(ess)), note: `of ${count(rows)}`, share: ess / rows,
@@ -43,5 +43,3 @@ export function createFitMeters() {
 
   return { root: meters.root, paint };
 }
-
-const figure = (value) => (value >= 1e4 || value < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3))));

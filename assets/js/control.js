@@ -18,11 +18,16 @@ const TOY = "toy";
 const POLL_MS = 400;
 const SETTLE_MS = 350; // bands are drawn once nothing has moved for this long
 const FIRST = [{ feature: "contains", text: "amazing" }];
-const sections = new WeakMap();
+const sections = new WeakSet();
 
 /** Called when the section opens and when a knob moves: what is shown here depends on its own controls alone. */
 export function render(node, _view, tools) {
-  if (!sections.has(node)) sections.set(node, open(node, tools));
+  if (sections.has(node)) return;
+  sections.add(node);
+  open(node, tools).catch((error) => {
+    sections.delete(node); // tried again when the section is opened, or the server is back
+    tools.problem(error);
+  });
 }
 
 async function open(node, tools) {
@@ -155,7 +160,6 @@ async function open(node, tools) {
 
   changed();
   watch();
-  return state;
 }
 
 /** How far the texts are read: at once where no model reads them, for a while where a classifier does. */

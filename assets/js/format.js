@@ -68,6 +68,16 @@ export function exact(value) {
   return value === null || value === undefined ? "" : String(value);
 }
 
+/** β or another weight: 0.0123, 45.6, 1.23e+5 */
+export function short(value) {
+  return value >= 1e4 || value < 1e-3 ? value.toExponential(2) : String(Number(value.toPrecision(3)));
+}
+
+/** How long something takes: 40 s, 7 min */
+export function duration(seconds) {
+  return seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} min`;
+}
+
 /** Six significant digits without an exponent where that stays short, for the inspector. */
 export function precise(value) {
   if (!Number.isFinite(value)) return "";

@@ -29,6 +29,16 @@ def page(browser: Any, toy_url: str) -> Iterator[Any]:
         yield tab
 
 
+def test_a_section_that_could_not_start_says_so_and_is_tried_again(browser: Any, toy_url: str) -> None:
+    with clean_tab(browser, toy_url) as tab:
+        tab.route("**/control/start", lambda route: route.abort(), times=1)
+        tab.locator("#pg-tab-control").click()
+        tab.wait_for_selector("#pg-problem:not([hidden])")
+        assert "does not answer" in said(tab, "#pg-problem") and not tab.locator(".pg-control").count()
+        after(tab, lambda: tab.locator("#pg-tab-control").click())
+        assert tab.locator(".pg-control").count() == 1 and tab.locator(".pg-gauges > *").count() == 2
+
+
 def test_the_toy_is_exact_and_rows_flip_with_beta(page: Any) -> None:
     assert "λ = 0.33" in said(page, ".pg-gauges") and "λ = 0.25" in said(page, ".pg-gauges")
     before = page.evaluate(ROWS)
