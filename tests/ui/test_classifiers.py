@@ -18,7 +18,8 @@ from playground.studies.classifiers import Classifiers
 from playground.ui.desk import Desk
 from playground.ui.session import Sessions
 from tests.models.classifiers_made import save_classifier
-from tests.ui.test_control import drawn, run
+from tests.ui.pools import drawn
+from tests.ui.test_control import run
 
 HAPPY = {"feature": "classifier", "model": "moods", "label": "happy"}
 

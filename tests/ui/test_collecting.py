@@ -12,8 +12,8 @@ import pytest
 from playground.errors import PlaygroundError
 from playground.ui.desk import Desk
 from playground.ui.session import Session
+from tests.ui.pools import drawn, given
 
-DRAW = {"prompt": "The dragon", "num_texts": 200, "max_tokens": 12, "seed": 7}
 MOON = {"features": ["moon", {"feature": "num_tokens"}], "targets": [0.5, 9.0], "acceptance_rate": 0.25}
 LONG = {"num_accepted": None, "max_proposals": 5000, "acceptance_rate": None, "log_beta": 9.0}
 
@@ -25,13 +25,6 @@ def tab(desk: Desk) -> Session:
 
 def run(work: Any) -> Any:
     return asyncio.run(work)
-
-
-async def drawn(desk: Desk, tab: Session, **more: Any) -> str:
-    pool = (await desk.control.draw(tab, DRAW | more))["pool"]
-    while any(one["running"] for one in (await desk.control.pools(tab, {}))["pools"]):
-        await asyncio.sleep(0.01)
-    return str(pool)
 
 
 async def collected(desk: Desk, tab: Session, since: int = 0) -> dict[str, Any]:
@@ -51,7 +44,7 @@ async def idle(desk: Desk) -> None:
 
 def test_as_many_as_wanted(desk, tab):
     async def main() -> None:
-        pool = await drawn(desk, tab)
+        pool = await given(desk, tab)
         view = await desk.control.view(tab, {"pool": pool, **MOON})
         first = await desk.collect.collect(tab, {"pool": pool, **MOON, "num_accepted": 12})
         assert first["running"] and first["log_beta"] == view["beta"]["log_beta"]
@@ -75,7 +68,7 @@ def test_as_many_as_wanted(desk, tab):
 
 def test_fresh_darts_and_a_pool_that_grows_meanwhile(desk, tab):
     async def main() -> None:
-        pool = await drawn(desk, tab, num_texts=50)
+        pool = await given(desk, tab, num_texts=50)
         asked = {"pool": pool, **MOON, "num_accepted": 5}
         seen: list[int] = []
         for _ in range(2):
@@ -95,7 +88,7 @@ def test_the_aim_stands_still(desk, tab):
     """Whatever is dragged, drawn or dropped while it runs."""
 
     async def main() -> None:
-        pool = await drawn(desk, tab)
+        pool = await given(desk, tab)
         before = await desk.collect.collect(tab, {"pool": pool, **MOON, "num_accepted": 40})
         await desk.control.view(tab, {"pool": pool, **MOON, "targets": [0.1, 5.0], "acceptance_rate": 0.9})
         await desk.control.drop(tab, {"pool": pool})
@@ -113,7 +106,7 @@ def test_the_aim_stands_still(desk, tab):
 
 def test_several_prompts_share_it_by_darts(desk, tab):
     async def main() -> None:
-        pool = await drawn(desk, tab, num_texts=100, more_prompts=["The moon"])
+        pool = await given(desk, tab, num_texts=100, more_prompts=["The moon"])
         asked = {"pool": pool, "features": ["sea"], "targets": [0.3], "acceptance_rate": 0.5}
         first = await desk.collect.collect(tab, asked | {"num_accepted": 60})
         assert first["prompts"] == ["The dragon", "The moon"]
@@ -132,7 +125,7 @@ def test_exponents_by_hand_and_a_word_the_pool_never_saw(desk, tab):
     """Set by hand, an exponent tilts and excludes nothing, not even what the pool happens to lack."""
 
     async def main() -> None:
-        pool = await drawn(desk, tab, num_texts=3)
+        pool = await given(desk, tab, num_texts=3)
         asked = {"pool": pool, "features": ["moon"], "targets": [None], "exponents": [-1.0], "log_beta": -1.0}
         await desk.collect.collect(tab, asked | {"num_accepted": None, "max_proposals": 300})
         told = await collected(desk, tab)
@@ -144,7 +137,7 @@ def test_exponents_by_hand_and_a_word_the_pool_never_saw(desk, tab):
 
 def test_cancelling_keeps_what_was_accepted(desk, tab):
     async def main() -> None:
-        pool = await drawn(desk, tab)
+        pool = await given(desk, tab)
         await desk.collect.collect(tab, {"pool": pool, **MOON, **LONG, "log_beta": 0.0})
         with pytest.raises(PlaygroundError, match="under way in this tab"):
             await desk.collect.collect(tab, {"pool": pool, **MOON})
@@ -173,7 +166,7 @@ def test_slow_marks_hold_up_nobody(desk, tab, monkeypatch):
     monkeypatch.setattr("playground.studies.collecting_views.marks_in", marked)
 
     async def main() -> None:
-        pool = await drawn(desk, tab)
+        pool = await given(desk, tab)
         await desk.collect.collect(tab, {"pool": pool, **MOON, "num_accepted": 5})
         await collected(desk, tab)
         told = [(await desk.collect.collection(tab, {"since": since}))["rows"] for since in range(6)]
@@ -187,7 +180,7 @@ def test_slow_marks_hold_up_nobody(desk, tab, monkeypatch):
 @pytest.mark.parametrize("way", ["closed", "forgotten", "pushed out"])
 def test_leaving_ends_it(desk, tab, way):
     async def main() -> None:
-        pool = await drawn(desk, tab)
+        pool = await given(desk, tab)
         await desk.collect.collect(tab, {"pool": pool, **MOON, **LONG})
         await asyncio.sleep(0.05)
         if way == "closed":
@@ -208,7 +201,7 @@ def test_what_nobody_asks_about_ends(desk, tab, monkeypatch):
     monkeypatch.setattr("playground.studies.collecting_runs.ABANDONED_S", 0.15)
 
     async def main() -> None:
-        pool = await drawn(desk, tab)
+        pool = await given(desk, tab)
         await desk.collect.collect(tab, {"pool": pool, **MOON, **LONG})
         await asyncio.wait_for(tab.collecting.task, 5)
         assert "nobody had asked" in (await desk.collect.collection(tab, {}))["fault"]
@@ -219,7 +212,7 @@ def test_what_nobody_asks_about_ends(desk, tab, monkeypatch):
 
 def test_a_failing_engine_is_told(desk, tab):
     async def main() -> None:
-        pool = await drawn(desk, tab)
+        pool = await given(desk, tab)
 
         def full(*_: Any) -> Any:
             raise PlaygroundError("The queue is full. Try again in a moment.", status=503)
@@ -253,7 +246,7 @@ def test_a_failing_engine_is_told(desk, tab):
 )
 def test_strangers_are_told_what_is_wrong(desk, tab, change, reason):
     async def main() -> None:
-        pool = await drawn(desk, tab, num_texts=30)
+        pool = await given(desk, tab, num_texts=30)
         with pytest.raises(PlaygroundError, match=reason):
             await desk.collect.collect(tab, {"pool": pool, **MOON, **change})
         assert tab.collecting is None

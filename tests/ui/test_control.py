@@ -18,8 +18,8 @@ from playground.studies.analysis import Analysis
 from playground.studies.control_asks import Ask, target_of
 from playground.ui.desk import Desk
 from playground.ui.session import Session
+from tests.ui.pools import DRAW, drawn, given
 
-DRAW = {"prompt": "The dragon", "num_texts": 200, "max_tokens": 12, "seed": 7}
 MOON = {"features": ["moon", {"feature": "num_tokens"}], "targets": [0.5, 9.0]}
 
 
@@ -30,14 +30,6 @@ def tab(desk: Desk) -> Session:
 
 def run(work: Any) -> Any:
     return asyncio.run(asyncio.wait_for(work, 60))
-
-
-async def drawn(desk: Desk, tab: Session, **changes: Any) -> str:
-    """A pool, waited for as the page does: by asking."""
-    answer = await desk.control.draw(tab, DRAW | changes)
-    while any(one["running"] for one in (await desk.control.pools(tab, {}))["pools"]):
-        await asyncio.sleep(0.02)
-    return str(answer["pool"])
 
 
 def test_start_tells_the_page_everything(desk, tab):
@@ -80,7 +72,7 @@ def test_draw_watch_view_and_export(desk, tab):
 
 def test_views_never_ask_the_model(desk, tab, monkeypatch):
     async def main() -> None:
-        pool = await drawn(desk, tab, num_texts=50)
+        pool = await given(desk, tab, num_texts=50)
         monkeypatch.setattr(type(desk.host.engine), "submit", lambda *_: pytest.fail("the model was asked"))
         for change in ({"log_beta": 1.0}, {"targets": [0.6, 8.0]}, {"exponents": [1.0, 0.1]}, {"measure": "js"}):
             await desk.control.view(tab, {"pool": pool, **MOON, **change})
@@ -90,7 +82,7 @@ def test_views_never_ask_the_model(desk, tab, monkeypatch):
 
 def test_exponents_by_hand_give_their_moments(desk, tab):
     async def main() -> None:
-        pool = await drawn(desk, tab)
+        pool = await given(desk, tab)
         fitted = await desk.control.view(tab, {"pool": pool, **MOON})
         exponents = [gauge["exponent"] for gauge in fitted["gauges"]]
         by_hand = await desk.control.view(tab, {"pool": pool, **MOON, "exponents": exponents})
@@ -104,7 +96,7 @@ def test_exponents_by_hand_give_their_moments(desk, tab):
 
 def test_what_cannot_be_met_is_said_at_its_gauge(desk, tab):
     async def main() -> None:
-        pool = await drawn(desk, tab)
+        pool = await given(desk, tab)
         ask = {"pool": pool, "features": ["moon", "zebra"], "targets": [0.5, 0.5]}
         view = await desk.control.view(tab, ask)
         assert "zebra” was never so in 200 rows" in view["refusal"] and "lines" not in view
@@ -120,7 +112,7 @@ def test_what_is_left_as_it_is_forbids_nothing(desk, tab):
     """A word that the pool never saw and nobody asked about: no filter, on the page or for fresh texts."""
 
     async def main() -> None:
-        pool = await drawn(desk, tab)
+        pool = await given(desk, tab)
         ask = {"pool": pool, "features": ["moon", "zebra"], "targets": [0.5, None]}
         view = await desk.control.view(tab, ask)
         zebra = view["gauges"][1]
@@ -136,9 +128,9 @@ def test_what_is_left_as_it_is_forbids_nothing(desk, tab):
 
 def test_proposals_are_overlaid_and_their_floor_is_told(desk, tab):
     async def main() -> None:
-        model = await drawn(desk, tab)
-        page = await drawn(desk, tab, proposal="page", chain=[{"sampler": "top_k", "top_k": 3}], scale=1.5)
-        other = await drawn(desk, tab, proposal="prompt", asked="The moon and the moon", num_texts=100)
+        model = await given(desk, tab)
+        page = await given(desk, tab, proposal="page", chain=[{"sampler": "top_k", "top_k": 3}], scale=1.5)
+        other = await given(desk, tab, proposal="prompt", asked="The moon and the moon", num_texts=100)
         view = await desk.control.view(tab, {"pool": model, **MOON, "targets": [0.3, 9.0], "others": [page, other]})
         labels = [line["label"] for line in view["lines"]]
         assert labels[1:] == ["guidance 1.5 → top_k", "prompted: The moon and the moon"]
@@ -232,7 +224,7 @@ def test_several_prompts_that_are_left_have_about_as_many_texts_each(desk, tab):
 @pytest.mark.parametrize("contexts", ["pooled", "averaged", "each"])
 def test_several_prompts_meet_the_target_in_the_chosen_way(desk, tab, contexts):
     async def main() -> None:
-        pool = await drawn(desk, tab, more_prompts=["The moon"])
+        pool = await given(desk, tab, more_prompts=["The moon"])
         ask = {"pool": pool, "features": ["sea", {"feature": "num_tokens"}], "targets": [0.3, None]}
         view = await desk.control.view(tab, ask | {"contexts": contexts, "bands": True})
         orjson.dumps(view)
@@ -262,7 +254,7 @@ def test_several_prompts_meet_the_target_in_the_chosen_way(desk, tab, contexts):
 
 def test_a_prompt_that_cannot_meet_the_target_is_named(desk, tab):
     async def main() -> None:
-        pool = await drawn(desk, tab, more_prompts=["The moon"], num_texts=150, max_tokens=8, seed=1)
+        pool = await given(desk, tab, more_prompts=["The moon"], num_texts=150, max_tokens=8, seed=1)
         ask = {"pool": pool, "features": ["sea"], "targets": [0.4]}
         view = await desk.control.view(tab, ask | {"contexts": "each"})
         assert view["refusal"].startswith("Prompt “The moon”: contains “sea” was never so in 150 rows")
@@ -276,7 +268,7 @@ def test_a_prompt_that_cannot_meet_the_target_is_named(desk, tab):
 
 def test_exponents_by_hand_over_several_prompts(desk, tab):
     async def main() -> None:
-        pool = await drawn(desk, tab, more_prompts=["The moon"])
+        pool = await given(desk, tab, more_prompts=["The moon"])
         ask = {"pool": pool, "features": ["sea"], "targets": [0.3]}
         for contexts in ("pooled", "averaged"):
             fitted = await desk.control.view(tab, ask | {"contexts": contexts})
@@ -292,9 +284,9 @@ def test_exponents_by_hand_over_several_prompts(desk, tab):
 
 def test_only_pools_of_the_same_prompts_are_overlaid(desk, tab):
     async def main() -> None:
-        both = await drawn(desk, tab, more_prompts=["The moon"])
-        alone = await drawn(desk, tab)
-        other = await drawn(desk, tab, proposal="page", chain=[{"sampler": "temperature", "temperature": 1.3}],
+        both = await given(desk, tab, more_prompts=["The moon"])
+        alone = await given(desk, tab)
+        other = await given(desk, tab, proposal="page", chain=[{"sampler": "temperature", "temperature": 1.3}],
                             more_prompts=["The dragon"], prompt="The moon")
         ask = {"pool": both, "features": ["sea"], "targets": [0.2], "others": [alone, other]}
         for contexts in ("pooled", "each"):
@@ -308,7 +300,7 @@ def test_only_pools_of_the_same_prompts_are_overlaid(desk, tab):
 
 def test_a_pool_that_lacks_a_prompt_so_far_is_not_overlaid(desk, tab):
     async def main() -> None:
-        whole, begun = [await drawn(desk, tab, more_prompts=["The moon"], seed=seed) for seed in (1, 2)]
+        whole, begun = [await given(desk, tab, more_prompts=["The moon"], seed=seed, num_texts=100) for seed in (1, 2)]
         record = tab.pools.get(begun)
         record.drawing = None
         ask = {"features": [{"feature": "num_tokens"}], "targets": [8.0], "contexts": "each"}
@@ -325,7 +317,7 @@ def test_a_pool_that_lacks_a_prompt_so_far_is_not_overlaid(desk, tab):
 
 def test_accepted_texts_of_several_prompts_are_collected(desk, tab):
     async def main() -> None:
-        pool = await drawn(desk, tab, more_prompts=["The moon"])
+        pool = await given(desk, tab, more_prompts=["The moon"])
         ask = {"pool": pool, "features": ["sea"], "targets": [0.3], "contexts": "each", "acceptance_rate": 0.3}
         view = await desk.collect.collect(tab, ask | {"num_accepted": 30, "max_proposals": 2000})
         while view["running"]:
@@ -363,7 +355,7 @@ def test_a_full_queue_between_two_prompts_is_waited_for(desk, tab, monkeypatch):
 
 def test_another_tab_has_other_pools(desk, tab):
     async def main() -> None:
-        pool = await drawn(desk, tab, num_texts=5)
+        pool = await given(desk, tab, num_texts=5)
         with pytest.raises(PlaygroundError, match="not known here"):
             await desk.control.view(desk.sessions.create(), {"pool": pool, **MOON})
 
@@ -442,7 +434,7 @@ def test_the_toy_is_exact(desk, tab):
 )
 def test_strangers_are_told_what_is_wrong(desk, tab, change, reason):
     async def main() -> None:
-        pool = await drawn(desk, tab, num_texts=5)
+        pool = await given(desk, tab, num_texts=5)
         with pytest.raises(PlaygroundError, match=reason):
             await desk.control.view(tab, {"pool": pool, **MOON, **change})
 
@@ -476,7 +468,7 @@ def test_classifier_is_a_word_like_any_other(desk, tab):
     """Only the feature of that name is refused."""
 
     async def looked(one: Any) -> Any:
-        pool = await drawn(desk, tab, num_texts=4)
+        pool = await given(desk, tab, num_texts=4)
         return await desk.control.view(tab, {"pool": pool, "features": [one], "targets": [None]})
 
     assert run(looked("classifier"))["gauges"][0]["key"]
