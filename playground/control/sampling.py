@@ -21,6 +21,21 @@ def accepted(log_ratio: Floats, uniforms: Floats, log_beta: float) -> NDArray[np
         return np.log(uniforms) + log_beta < log_ratio
 
 
+def chances(log_ratio: Floats, log_beta: float) -> Floats:
+    """float64[N]: min(1, P/(βq))."""
+    with np.errstate(invalid="ignore"):
+        return np.where(log_ratio > -np.inf, np.exp(np.minimum(0.0, log_ratio - log_beta)), 0.0)
+
+
+def in_turn(prompt_of: NDArray[np.int64]) -> NDArray[np.int64]:
+    """int64[N]: the places of ``prompt_of``, every prompt's first before every prompt's second."""
+    ranks = np.empty(len(prompt_of), dtype=np.int64)
+    for number in np.unique(prompt_of):
+        own = prompt_of == number
+        ranks[own] = np.arange(own.sum())
+    return np.lexsort((prompt_of, ranks))
+
+
 def resampled(probabilities: Floats, num_samples: int, seed: int) -> NDArray[np.int64]:
     """int64[num_samples]: rows drawn in proportion to their weights, with replacement, systematically (one dart for
     all, so that a row of weight w appears ⌊nw⌋ or ⌈nw⌉ times), in random order."""

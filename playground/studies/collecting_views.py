@@ -13,9 +13,9 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from playground.control.arrays import Floats
 from playground.control.proportion import Z, proportion_interval, score_interval
 from playground.control.qrs import qrs
+from playground.control.sampling import chances
 from playground.studies.analysis import Analysis, LogRatio, ratio_to
 from playground.studies.collecting import Collection, Judged
 from playground.studies.control_asks import Ask, beta_of, target_of
@@ -92,12 +92,6 @@ class Promise:
         return cls(
             ratio_to(target), log_beta, rate, between, float(point.tvd[0]), tuple(means), fit_json(target), prompts
         )
-
-
-def chances(log_ratio: Floats, log_beta: float) -> Floats:
-    """float64[N]: min(1, P/(βq))."""
-    with np.errstate(invalid="ignore"):
-        return np.where(log_ratio > -np.inf, np.exp(np.minimum(0.0, log_ratio - log_beta)), 0.0)
 
 
 def collection_view(collection: Collection, promise: Promise, since: int = 0) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from playground.control.arrays import Floats
 from playground.control.features import Feature
 from playground.control.fit import Fit
-from playground.control.sampling import resampled
+from playground.control.sampling import chances, in_turn, resampled
 from playground.studies.analysis import Analysis
 
 NUM_LISTED = 80
@@ -45,16 +45,17 @@ def text_rows(
 ) -> list[TextRow]:
     """The first texts of the pool, or of those that ``only`` names, prompts in turn; ``taken`` bool[N]: which are
     accepted."""
-    keep = np.exp(np.minimum(0.0, log_ratio - log_beta)) if log_beta > -np.inf else (log_ratio > -np.inf) * 1.0
+    keep = chances(log_ratio, log_beta)
     if only == "resampled":  # rows again and again, in proportion to their weight under the target
         wanted = resampled(target.probabilities, NUM_LISTED, seed=0)
     else:
         wanted = np.flatnonzero(taken if only == "accepted" else ~taken if only == "rejected" else taken | ~taken)
-        wanted = _in_turn(analysis, wanted)
-    chances: list[list[float]] = [[] for _ in keep]
+        if analysis.has_prompts:  # a pool is drawn prompt by prompt
+            wanted = wanted[in_turn(analysis.context_rows.which[wanted])]
+    three: list[list[float]] = [[] for _ in keep]
     if analysis.enumerated:
         base = np.exp(analysis.pool.log_base)
-        chances = np.stack([base, target.probabilities, base * keep / (base @ keep)], axis=1).tolist()
+        three = np.stack([base, target.probabilities, base * keep / (base @ keep)], axis=1).tolist()
     until = time.monotonic() + MARKING_S
     return [
         TextRow(
@@ -65,22 +66,10 @@ def text_rows(
             accepted=bool(taken[row]),
             values=analysis.values[row].tolist(),
             marks=marks_in(analysis.pool.texts[row].text, analysis.features, until),
-            p=chances[row],
+            p=three[row],
         )
         for row in wanted[:NUM_LISTED]
     ]
-
-
-def _in_turn(analysis: Analysis, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The same rows, every prompt's first before every prompt's second: a pool is drawn prompt by prompt."""
-    if not analysis.has_prompts:
-        return rows
-    which = analysis.context_rows.which[rows]
-    ranks = np.empty(len(rows), dtype=np.int64)
-    for number in range(len(analysis.context_rows.labels)):
-        own = which == number
-        ranks[own] = np.arange(int(own.sum()))
-    return rows[np.lexsort((which, ranks))]
 
 
 def marks_in(text: str, features: Sequence[Feature], until: float = math.inf) -> list[list[int]]:

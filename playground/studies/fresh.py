@@ -5,16 +5,18 @@ Knows nothing about losses or steps. Its generators say in words what they are d
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from playground.control.arrays import Floats
 from playground.control.exactness import Exactness, exactness, held_out_kl
+from playground.control.sampling import in_turn
 from playground.models.tuner import Text, Tuner
 from playground.studies.drafts import Draft, drafts
-from playground.studies.goal import Floats, Goal, Share
+from playground.studies.goal import Goal, Share
 from playground.studies.proposals import numbered
 from playground.studies.tuning_views import TextView, finite
 
@@ -104,16 +106,12 @@ def longest(texts: Sequence[Text]) -> int:
     return max((len(prompt) + len(ids) for prompt, ids in texts), default=1)
 
 
-def shown(fresh: Fresh, goal: Goal, decode: object) -> list[TextView]:
+def shown(fresh: Fresh, goal: Goal, decode: Callable[[Sequence[int]], str]) -> list[TextView]:
     """A few of the texts for people, prompts in turn."""
-    assert callable(decode)
     with np.errstate(invalid="ignore"):  # nothing of the target was seen after this prompt: no ratio
         log_ratios = fresh.log_target - goal.log_z[fresh.prompt_of] - fresh.log_policy
-    ranks = np.empty(len(fresh.texts), dtype=np.int64)
-    for number in range(len(goal.prompts)):
-        ranks[fresh.prompt_of == number] = np.arange(int((fresh.prompt_of == number).sum()))
-    rows = np.lexsort((fresh.prompt_of, ranks))[:NUM_SHOWN]
-    texts = [str(decode(fresh.texts[row][1])) for row in rows]
+    rows = in_turn(fresh.prompt_of)[:NUM_SHOWN]
+    texts = [decode(fresh.texts[row][1]) for row in rows]
     return [
         TextView(
             text=text,

@@ -13,10 +13,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from playground.control.arrays import Floats
 from playground.control.exactness import Standard, log_mean
 from playground.errors import PlaygroundError
 
-Floats = NDArray[np.float64]
 Ids = tuple[int, ...]
 Describe = Callable[[Sequence[Ids], Floats], Floats]
 """Written token ids and their log a -> float64[N, J], the features of their texts; NaN where one raised."""
@@ -115,11 +115,16 @@ class Goal:
         return float(self.weights[some] @ gained)
 
     @cached_property
+    def base_weights(self) -> Floats:
+        """float64[N], summing to 1: what each text of the pool stands for under the base."""
+        log_weights = self.log_base - self.log_proposal
+        weights: Floats = np.exp(log_weights - log_weights.max())
+        return weights / weights.sum()
+
+    @cached_property
     def moments(self) -> tuple[Floats, Floats]:
         """float64[J] twice: the features' means under the base and under the target."""
-        log_base_weights = self.log_base - self.log_proposal
-        base = np.exp(log_base_weights - log_base_weights.max())
-        return (base @ self.features) / base.sum(), self.weights @ self.features
+        return self.base_weights @ self.features, self.weights @ self.features
 
     @cached_property
     def leading(self) -> int | None:
@@ -136,9 +141,7 @@ class Goal:
     @cached_property
     def standard(self) -> Standard:
         """The base as a policy, for the alarm."""
-        log_base_weights = self.log_base - self.log_proposal
-        base = np.exp(log_base_weights - log_base_weights.max())
-        allowed = float(base @ (self.log_target > -np.inf) / base.sum())
+        allowed = float(self.base_weights @ (self.log_target > -np.inf))
         base_moments, target_moments = self.moments
         target_rate = self.rate(1.0, target_moments.tolist())
         return Standard(self.rate(allowed, base_moments.tolist()), target_rate, self.kl_from_base)

@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from playground.control.arrays import Floats
 from playground.control.exactness import forgetting
 from playground.control.losses import coefficients, find, refuse_zeros
 from playground.models.adapters import AdapterShelf
 from playground.models.backend import Model
 from playground.models.tuner import Text, Tuner
 from playground.studies.fresh import Fresh, drawn, held_out, longest, pool_as_fresh, pool_texts, shown
-from playground.studies.goal import Floats, Goal
+from playground.studies.goal import Goal
 from playground.studies.tuning_settings import TuningSettings
 from playground.studies.tuning_views import (
     FactsView,

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from playground.control.arrays import Floats
 from playground.control.evaluation import Evaluator
 from playground.control.texts import Text as ReadText
 from playground.engine import Engine
@@ -30,7 +31,7 @@ from playground.sampling.search import Search
 from playground.studies.analysis import Analysis
 from playground.studies.control_texts import marks_in
 from playground.studies.giving_way import Worker, in_pieces, serving
-from playground.studies.goal import Floats, Goal, Ids
+from playground.studies.goal import Goal, Ids
 from playground.studies.proposals import Proposal, tuned
 from playground.studies.tuned_texts import WrittenView, written
 from playground.studies.tuning import Tuning

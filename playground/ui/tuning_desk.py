@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from playground.charts import tuning_curves
+from playground.control.arrays import Floats
 from playground.control.evaluation import Evaluator
 from playground.control.features import Feature, features
 from playground.control.losses import LOSSES
@@ -28,7 +29,7 @@ from playground.studies.classifiers import Classifiers
 from playground.studies.control_asks import Ask, target_of
 from playground.studies.drawings import Drawings
 from playground.studies.giving_way import serving
-from playground.studies.goal import Floats, Goal
+from playground.studies.goal import Goal
 from playground.studies.pools import PoolRecord
 from playground.studies.proposals import Proposal
 from playground.studies.reading import Reading

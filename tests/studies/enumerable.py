@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from playground.control.arrays import Floats
 from playground.models import Model
 from playground.models.toy import ToyVocabulary
 from playground.models.tuner import Tuner
-from playground.studies.goal import Floats, Goal, Ids
+from playground.studies.goal import Goal, Ids
 from tests.models.chosen import chosen_backend
 
 END, PROMPT, LENGTH = 3, (0,), 4
