@@ -154,7 +154,7 @@ class TuningRuns:
         resume: str = "",
     ) -> Run:  # fmt: skip
         """Begin, in the background; ``resume`` names a saved adapter to go on from. One run at a time."""
-        self._refuse_while_active()
+        self.refuse_while_active()
         if resume:
             self.shelf.folder(resume)  # refused now, not minutes later
         self._runs.pop(session, None)
@@ -176,7 +176,7 @@ class TuningRuns:
     def go_on(self, session: str, engine: Engine, settings: TuningSettings) -> Run:
         """More steps of the session's own run."""
         run = self.of(session)
-        self._refuse_while_active()
+        self.refuse_while_active()
         tuning = _trained(run)
         tuning.go_on(settings)
 
@@ -221,7 +221,8 @@ class TuningRuns:
         made: T = await asyncio.wrap_future(self.worker.submit(work))
         return made
 
-    def _refuse_while_active(self) -> None:
+    def refuse_while_active(self) -> None:
+        """PlaygroundError (503) while anybody's run goes on."""
         if any(run.is_active for run in self._runs.values()):
             raise PlaygroundError(
                 "A tuning runs already, and two at a time would take twice as long. Try again when it has ended, or "

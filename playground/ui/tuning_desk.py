@@ -110,7 +110,9 @@ class TuningDesk:
         """Draw a pool, fit, and tune; ``resume`` goes on from a saved adapter under the same target."""
         body = asks.mapping(body)
         resume = asks.text(body, "resume")
-        asked, wanted = self._asked(session, body), self._wanted(body)
+        self.runs.refuse_while_active()  # now: the worker would be busy with the run
+        given = await self.runs.on_worker(lambda: self._features(body))  # thousands of words take seconds
+        asked, wanted = self._asked(session, body, given), self._wanted(body)
         wanted = replace(wanted, max_tokens=asked.max_tokens, seed=asked.seed)
         engine = self.host.engine
 
@@ -150,8 +152,10 @@ class TuningDesk:
 
     # Behind the questions
 
-    def _asked(self, session: Session, body: Mapping[str, Any]) -> Asked:
-        given = features(body.get("features"), self.classifiers.tools(text_tools()))
+    def _features(self, body: Mapping[str, Any]) -> tuple[Feature, ...]:
+        return features(body.get("features"), self.classifiers.tools(text_tools()))
+
+    def _asked(self, session: Session, body: Mapping[str, Any], given: tuple[Feature, ...]) -> Asked:
         wanted, exponents = asks.targets(body, len(given)), asks.exponents(body, len(given))
         contexts = asks.contexts(body)
         if asks.text(body, "pool"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from playground.control.features import features
 from playground.engine import Engine, EngineHost, one_thread_worker
 from playground.errors import PlaygroundError
 from playground.settings import Settings
@@ -205,6 +207,25 @@ def test_a_run_that_is_left_while_its_pool_is_drawn_ends_too(desk, monkeypatch):
     run = desk.tuning.runs.of(session.token)
     assert run.state == "cancelled" and "nobody had asked" in run.message and run.tuning is None
     assert run.drawn < 1
+
+
+def test_features_are_read_off_the_event_loop(desk, monkeypatch):
+    threads: set[str] = set()
+
+    def read(*arguments: Any) -> Any:
+        threads.add(threading.current_thread().name)
+        return features(*arguments)
+
+    monkeypatch.setattr("playground.ui.tuning_desk.features", read)
+
+    async def start() -> None:
+        session = desk.sessions.create()
+        await desk.tuning.start(session, ASKED)
+        await desk.tuning.cancel(session, {})
+        await until_it_ends(desk, session)
+
+    asyncio.run(start())
+    assert threads and threading.current_thread().name not in threads
 
 
 def test_a_run_ends_after_a_while_and_is_not_kept_for_ever(desk, monkeypatch):
