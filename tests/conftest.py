@@ -15,6 +15,7 @@ import pytest
 from playground.settings import Settings, prepare_process, variable_of
 
 prepare_process(Settings())
+gc.disable()  # until everything is collected: nothing of it is garbage
 
 import torch  # noqa: E402
 
@@ -58,6 +59,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
     if session.config.option.collectonly or "PYTEST_XDIST_WORKER" in os.environ:  # whose modules nobody knows yet
         return
     for module in {item.module for item in session.items if isinstance(item, pytest.Function)}:

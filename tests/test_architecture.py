@@ -249,16 +249,18 @@ def test_the_public_names_are_those_of_the_design():
 
 
 def test_imports_are_light():
-    """One process imports layer after layer; what must not be there yet is looked for after each."""
+    """One process imports layer after layer and loads the toy; what must not be there yet is looked for after each."""
     steps = {
         "playground": {"torch", "numpy", *HEAVY},
         "playground.control": {"torch", *HEAVY},
         "playground.charts.base": {"torch", *HEAVY},
         "playground.sampling": {"playground.models", "playground.engine", *HEAVY},
+        "playground.models": {"gguf", "tokenizers", *HEAVY},
         "playground.engine": {"playground.studies", "playground.ui", *HEAVY},
     }
     code = "import json, sys\nloaded = {}\n"
-    code += "".join(f"import {name}; loaded[{name!r}] = list(sys.modules)\n" for name in steps)
+    used = {"playground.models": "playground.models.load_model(backend='toy')"}
+    code += "".join(f"import {name}; {used.get(name, '')}\nloaded[{name!r}] = list(sys.modules)\n" for name in steps)
     done = subprocess.run([sys.executable, "-c", f"{code}print(json.dumps(loaded))"], cwd=ROOT, capture_output=True,
                           text=True, timeout=120)
     assert done.returncode == 0, done.stderr
