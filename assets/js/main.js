@@ -19,6 +19,9 @@ import { createTokens } from "./tokens.js";
 
 const SETTLE_MS = 600; // rows keep their order this long after a slider is let go
 const TYPING_MS = 350; // a pause this long in typing asks the model again
+// What Gradio mounts in an order of its own, and the furniture is built on: the last card first.
+const NEEDED = ["#pipeline #card-draw", "#pg-inspector-panel", "#prompt textarea", "#negative-prompt textarea",
+  "#guidance-scale input", "#pg-decoder", "#pg-top", "#generate", "#stop"];
 const timers = { hold: 0, typing: 0, compare: 0 };
 
 window.PG = {
@@ -161,8 +164,7 @@ function ready(back) {
 }
 
 async function begin() {
-  const [start, last] = await Promise.all([open(), controls.mounted("#pipeline #card-draw"),
-    controls.mounted("#pg-inspector-panel")]);
+  const [start, last] = await Promise.all([open(), ...NEEDED.map(controls.mounted)]);
   page.start = start;
   furnish();
   furnishCards(last.closest("#pipeline"));
